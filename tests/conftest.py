@@ -1,0 +1,39 @@
+"""Where the real data lies, and what to do without it."""
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def _need(path: Path) -> Path:
+    if not path.exists():
+        pytest.skip(f"needs {path.relative_to(SHARED.parent)}, which is not part of the repository")
+    return path
+
+
+@pytest.fixture(scope="session")
+def emotion_gait_folder() -> Path:
+    """Folder with the 342 real gaits."""
+    return _need(SHARED / "data" / "emotion-gait")
+
+
+@pytest.fixture(scope="session")
+def golden_folder() -> Path:
+    """Folder with the reference values."""
+    return _need(SHARED / "golden")
+
+
+@pytest.fixture(scope="session")
+def official_folder() -> Path:
+    """Folder with the official checkpoints."""
+    return _need(SHARED / "data" / "step-official")
+
+
+@pytest.fixture(scope="session")
+def real_gaits(emotion_gait_folder):
+    """The 342 real gaits."""
+    from moodwalk.io import load_emotion_gait
+
+    return load_emotion_gait(emotion_gait_folder)
