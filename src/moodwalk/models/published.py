@@ -1,0 +1,144 @@
+"""The authors' checkpoints: their parameter names and array layouts, turned into moodwalk's."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+from torch import Tensor
+
+from moodwalk.emotion import LABEL_ORDERS, LabelOrder
+from moodwalk.errors import CheckpointError
+from moodwalk.models.stgcn import Stgcn, StgcnConfig
+
+__all__ = ["convert_published_state", "read_published_checkpoint"]
+
+_MODULES = {
+    "data_bn": "input_norm",
+    "data_bn1": "input_norm",
+    "data_bn2": "head_norm",
+    "fcn": "classes",
+    "combined_networks.0": "hidden",
+    "combined_networks.1": "classes",
+}
+_BLOCK_MODULES = {
+    "gcn.conv": "graph",
+    "tcn.0": "graph_norm",
+    "tcn.2": "temporal",
+    "tcn.3": "temporal_norm",
+    "residual.0": "shortcut",
+    "residual.1": "shortcut_norm",
+}
+
+
+def read_published_checkpoint(path: str | Path) -> dict[str, Tensor]:
+    """Read the tensors of a ``.pth.tar`` file without running any code from it.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, damaged, or holds anything but named tensors.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(
+            f"{path} is no file; expected a checkpoint that STEP's authors published."
+        )
+    try:
+        # Old pickles keep the strides of their storages; weights_only refuses all but tensors.
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise CheckpointError(
+            f"{path} cannot be read as a PyTorch checkpoint of plain tensors ({reason})."
+        ) from None
+    if isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
+        state = state["state_dict"]
+    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise CheckpointError(f"{path} holds no named tensors; expected a checkpoint of STEP.")
+    return {str(name).removeprefix("module."): tensor for name, tensor in state.items()}
+
+
+def convert_published_state(state: Mapping[str, Tensor]) -> tuple[Stgcn, LabelOrder]:
+    """Turn a published STEP classifier into a network of this package.
+
+    Parameters
+    ----------
+    state
+        Parameters by their published names.
+
+    Returns
+    -------
+    Stgcn
+        The network with these weights, in evaluation mode.
+    LabelOrder
+        The emotions of its outputs: the codes it was trained on are those of ``labels.h5``.
+
+    Raises
+    ------
+    CheckpointError
+        If names or shapes are not those of a published classifier.
+    """
+    if any(name.startswith(("encoder.", "decoder.")) for name in state):
+        raise CheckpointError(
+            "this is STEP-Gen's generator, not a classifier; expected STEP's classifier, "
+            "for instance classifier_real_only.pth.tar."
+        )
+    try:
+        network = Stgcn(_infer_config(state), n_classes=4)
+        converted = dict(_convert(name, tensor) for name, tensor in state.items() if name != "A")
+        network.load_state_dict(converted)
+    except (KeyError, RuntimeError, IndexError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(
+            f"these are not the weights of a published STEP classifier ({reason})."
+        ) from None
+    adjacency = state.get("A")
+    ours = network.blocks[0].get_buffer("graph.adjacency")
+    if adjacency is not None and not (
+        adjacency.shape == ours.shape and torch.allclose(adjacency, ours)
+    ):
+        raise CheckpointError(
+            f"its adjacency {tuple(adjacency.shape)} is not that of the 16 joints with the 'spatial' partition "
+            f"{tuple(ours.shape)}; expected a network for Emotion-Gait."
+        )
+    return network.eval(), LABEL_ORDERS["emotion-gait"]
+
+
+def _infer_config(state: Mapping[str, Tensor]) -> StgcnConfig:
+    n_blocks = 1 + max(int(m[1]) for n in state if (m := re.match(r"st_gcn_networks\.(\d+)\.", n)))
+    weights = [state[f"st_gcn_networks.{i}.tcn.2.weight"] for i in range(n_blocks)]
+    widths = [len(weight) for weight in weights]
+    # Strides leave no trace in the weights, except that a stride or a change of width needs a
+    # projected shortcut. As published, only the real-only baseline has one in its first block.
+    first_residual = "st_gcn_networks.0.residual.0.weight" in state
+    projected = [f"st_gcn_networks.{i}.residual.0.weight" in state for i in range(n_blocks)]
+    strides = [2 if i and projected[i] else 1 for i in range(n_blocks)]
+    hybrid = "data_bn2.weight" in state
+    return StgcnConfig(
+        blocks=tuple(zip(widths, strides, strict=True)),
+        first_residual=first_residual,
+        n_affective=len(state["data_bn2.weight"]) - widths[-1] if hybrid else 0,
+        n_hidden=len(state["combined_networks.0.weight"]) if hybrid else 0,
+        kernel=weights[0].shape[2],
+        root_relative=hybrid,
+    )
+
+
+def _convert(name: str, tensor: Tensor) -> tuple[str, Tensor]:
+    if match := re.fullmatch(r"edge_importance\.(\d+)", name):
+        return f"blocks.{match[1]}.graph.importance", tensor
+    module, _, parameter = name.rpartition(".")
+    if match := re.fullmatch(r"st_gcn_networks\.(\d+)\.(.+)", module):
+        ours = _BLOCK_MODULES[match[2]]
+        target = f"blocks.{match[1]}.{ours}.{parameter}"
+        if ours == "graph" and parameter == "weight":  # (3 out, in, 1, 1) -> (3, in, out)
+            return target, tensor.flatten(1).unflatten(0, (3, -1)).transpose(1, 2).contiguous()
+        if ours == "graph":
+            return target, tensor.unflatten(0, (3, -1))
+        if ours == "temporal" and parameter == "weight":  # (out, in, taps, 1) -> (taps, in, out)
+            return target, tensor.squeeze(3).permute(2, 1, 0).contiguous()
+        return target, tensor.flatten(1) if ours == "shortcut" and parameter == "weight" else tensor
+    target = f"{_MODULES[module]}.{parameter}"
+    return target, tensor.flatten(1) if tensor.ndim == 4 else tensor
