@@ -61,11 +61,11 @@ def parse_emotion(name: str) -> Emotion:
         If there is no such emotion.
     """
     try:
-        return Emotion(name.strip().lower())
+        return Emotion(str(name).strip().lower())
     except ValueError:
         known = ", ".join(EMOTIONS)
         raise LabelError(
-            f"'{name}' is no emotion that moodwalk knows; expected one of {known}."
+            f"{name!r} is no emotion that moodwalk knows; expected one of {known}."
         ) from None
 
 
@@ -90,7 +90,7 @@ def parse_label_order(order: str | Sequence[str]) -> LabelOrder:
     if sorted(emotions) != sorted(EMOTIONS):
         raise LabelError(
             f"A label order names each of the four emotions once, or is one of "
-            f"{', '.join(LABEL_ORDERS)}; found '{','.join(names)}'. "
+            f"{', '.join(LABEL_ORDERS)}; found {','.join(names)!r}. "
             f"Write, for codes 0 to 3: happy,angry,sad,neutral."
         )
     zero, one, two, three = emotions

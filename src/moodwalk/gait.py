@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Self, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from moodwalk.emotion import EMOTIONS, Emotion
+from moodwalk.emotion import EMOTIONS, Emotion, parse_emotion
 from moodwalk.errors import ConfigError, LabelError, ShapeError
 from moodwalk.skeleton import N_JOINTS
 
@@ -51,6 +52,8 @@ class Gait:
         If positions do not have that shape, hold infinity, or are fewer than four frames.
     ConfigError
         If fps is not a positive number.
+    LabelError
+        If label or acted is no emotion.
     """
 
     positions: NDArray[np.floating]
@@ -64,15 +67,8 @@ class Gait:
     published_features: NDArray[np.floating] | None = None
 
     def __post_init__(self) -> None:
-        where = f"gait '{self.name}'" if self.name else "gait"
-        try:
-            positions = np.asarray(self.positions)
-            if positions.dtype not in (np.float32, np.float64):
-                positions = positions.astype(np.float32)
-        except (TypeError, ValueError):
-            raise ShapeError(
-                f"{where}: positions are not numbers; expected (T, {N_JOINTS}, 3)."
-            ) from None
+        where = f"gait {self.name!r}" if self.name else "gait"
+        positions = _as_floats(self.positions, where)
         if positions.ndim != 3 or positions.shape[1:] != (N_JOINTS, 3):
             raise ShapeError(
                 f"{where}: positions have shape {positions.shape}; expected (T, {N_JOINTS}, 3): "
@@ -88,8 +84,15 @@ class Gait:
             raise ShapeError(
                 f"{where}: infinite position in frame {frame}; expected finite numbers."
             )
-        if not (np.isfinite(self.fps) and self.fps > 0):
-            raise ConfigError(f"{where}: fps is {self.fps}; expected a positive number.")
+        if not (isinstance(self.fps, Real) and np.isfinite(self.fps) and self.fps > 0):
+            raise ConfigError(
+                f"{where}: fps is {self.fps!r}; expected a positive number. "
+                f"Say how many frames a second the source has."
+            )
+        for field in ("label", "acted"):
+            name = getattr(self, field)
+            if name is not None:  # plain names from arrays become emotions here
+                object.__setattr__(self, field, parse_emotion(name))
         object.__setattr__(self, "positions", positions)
         object.__setattr__(self, "fps", float(self.fps))
 
@@ -167,7 +170,7 @@ class GaitSet(Sequence[Gait]):
         LabelError
             If the numbers of gaits, labels and subjects differ, or a label is no emotion.
         """
-        arrays = [np.asarray(array) for array in positions]
+        arrays = [_as_floats(array, f"gait '{i}'") for i, array in enumerate(positions)]
         arrays = [
             a.reshape(-1, N_JOINTS, 3) if a.ndim == 2 and a.shape[1] == 3 * N_JOINTS else a
             for a in arrays
@@ -178,10 +181,7 @@ class GaitSet(Sequence[Gait]):
             raise LabelError(
                 f"{len(arrays)} gaits, {len(names)} labels and {len(people)} subjects; expected as many of each."
             )
-        try:
-            emotions = [None if name is None else Emotion(name) for name in names]
-        except ValueError as error:
-            raise LabelError(f"{error}; expected one of {', '.join(EMOTIONS)}.") from None
+        emotions = [None if name is None else parse_emotion(name) for name in names]
         return cls(
             Gait(array, fps, name=str(i), subject=None if who is None else str(who), label=label)
             for i, (array, label, who) in enumerate(zip(arrays, emotions, people, strict=True))
@@ -228,7 +228,7 @@ class GaitSet(Sequence[Gait]):
         for gait in self:
             if gait.label is None:
                 raise LabelError(
-                    f"gait '{gait.name}' of {gait.source or 'this set'} has no label; expected one of "
+                    f"gait {gait.name!r} of {gait.source or 'this set'} has no label; expected one of "
                     f"{', '.join(EMOTIONS)} for every gait. Keep the labelled ones with `only_labelled()`."
                 )
         return np.array([str(gait.label) for gait in self], dtype=np.str_)
@@ -255,3 +255,15 @@ class GaitSet(Sequence[Gait]):
     def only_labelled(self) -> "GaitSet":
         """Return the gaits that have a label."""
         return GaitSet((g for g in self if g.label is not None), self.problems)
+
+
+def _as_floats(values: ArrayLike, where: str) -> NDArray[np.floating]:
+    """Return float32 or float64 as it is, in the machine's byte order, anything else as float32."""
+    try:
+        array = np.asarray(values)
+    except ValueError:  # rows of different lengths
+        array = np.asarray("not an array")
+    if array.dtype.kind not in "fiu":
+        raise ShapeError(f"{where}: positions are not numbers; expected (T, {N_JOINTS}, 3).")
+    wide = array.dtype.kind == "f" and array.dtype.itemsize >= 8
+    return array.astype(np.float64 if wide else np.float32, copy=False)

@@ -46,11 +46,11 @@ def read_gait(path: str | Path, name: str | None = None) -> Gait:
     chosen = [gait for gait in gaits if name is None or gait.name == name]
     if len(chosen) == 1:
         return chosen[0]
-    if name is None:
+    if chosen:
         raise DataFormatError(
-            f"{path} holds {len(gaits)} walks, '{gaits[0].name}' first; expected one. "
+            f"{path} holds {len(chosen)} such walks, {chosen[0].name!r} first; expected one. "
             f"Say which with name=..., or read all with moodwalk.io.read."
         )
     raise DataFormatError(
-        f"{path} holds no walk called '{name}'; '{gaits[0].name}' is the first of {len(gaits)}."
+        f"{path} holds no walk called {name!r}; {gaits[0].name!r} is the first of {len(gaits)}."
     )

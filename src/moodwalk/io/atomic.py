@@ -1,9 +1,10 @@
 """Files are written whole or not at all."""
 
 import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import secrets
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from moodwalk.errors import DataFormatError
@@ -19,69 +20,90 @@ def check_writable(path: str | Path) -> Path:
     path
         The file to come. Missing folders are made when it is written, not here.
 
+    Returns
+    -------
+    Path
+        The file that will be written: `path`, or what it points to if it is a symbolic link.
+
     Raises
     ------
     DataFormatError
-        If the path is a folder, or its nearest existing folder does not allow writing.
+        If the path is a folder or a device, or its nearest existing folder does not allow writing.
     """
     path = Path(path)
-    if path.is_dir():
-        raise DataFormatError(f"{path} is a folder; expected the name of a file to write.")
-    folder = path.absolute().parent
-    while not folder.exists():
-        folder = folder.parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+    try:
+        if "\0" in str(path):
+            raise ValueError("its name holds a null byte")
+        if path.is_dir():
+            raise DataFormatError(f"{path} is a folder; expected the name of a file to write.")
+        if path.exists() and not path.is_file():
+            raise DataFormatError(
+                f"{path} is a device or pipe; expected the name of a file, which is written whole "
+                f"or not at all."
+            )
+        target = Path(os.path.realpath(path)) if path.is_symlink() else path
+        folder = target.absolute().parent
+        while not folder.exists():
+            folder = folder.parent
+        if not folder.is_dir():
+            raise DataFormatError(f"{path} cannot be written: {folder} is not a folder.")
+    except DataFormatError:
+        raise
+    except (OSError, ValueError) as error:
+        raise _cannot_write(path, error) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
         raise DataFormatError(
             f"{path} cannot be written: no permission in {folder}. Choose another place."
         )
-    return path
+    return target
 
 
 @contextmanager
-def write_whole(path: str | Path) -> Iterator[Path]:
+def write_whole(path: str | Path) -> Generator[Path]:
     """Give a temporary file beside `path` that takes its place when the block ends well.
 
     Parameters
     ----------
     path
-        The file to write; missing folders are made.
+        The file to write; missing folders are made. A file that was there keeps its permissions.
 
     Yields
     ------
     Path
-        The temporary file to fill. If the block raises, it is removed and `path` stays as it was.
+        The temporary file to fill. If the block raises, it is removed, with the folders made for
+        it, and `path` stays as it was.
 
     Raises
     ------
     DataFormatError
-        If the file cannot be written there.
+        If the file cannot be written there; also for any OSError inside the block.
     """
-    path = check_writable(path)
+    target = check_writable(path)
+    made = _missing_folders(target.parent)
+    temporary = target.with_name(f".{secrets.token_hex(8)}.part{target.suffix}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix
-        )
-    except OSError as error:
-        raise DataFormatError(
-            f"{path} cannot be written: {error.strerror}. Choose another place."
-        ) from error
-    os.close(handle)
-    temporary = Path(name)
-    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # not mkstemp: its files are private, and the umask cannot be asked for without changing it
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         yield temporary
-        with temporary.open("rb") as file:
+        with temporary.open("r+b") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes private files
-        temporary.replace(path)
+        if target.exists():
+            shutil.copymode(target, temporary)
+        temporary.replace(target)
+        made.clear()
     except OSError as error:
-        raise DataFormatError(f"{path} cannot be written: {error.strerror or error}.") from error
+        raise _cannot_write(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        for folder in made:
+            with suppress(OSError):  # not made after all, or someone else wrote there meanwhile
+                folder.rmdir()
 
 
 def write_whole_text(path: str | Path, text: str) -> None:
-    """Write a text file whole or not at all.
+    """Write a UTF-8 text file whole or not at all, its line ends as they are.
 
     Raises
     ------
@@ -89,10 +111,20 @@ def write_whole_text(path: str | Path, text: str) -> None:
         If the file cannot be written there.
     """
     with write_whole(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", newline="")
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _missing_folders(folder: Path) -> list[Path]:
+    """Return the folders that do not exist yet, deepest first."""
+    missing: list[Path] = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    return missing
+
+
+def _cannot_write(path: str | Path, error: Exception) -> DataFormatError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return DataFormatError(
+        f"{path} cannot be written: {' '.join(reason.split())}. Choose another place."
+    )

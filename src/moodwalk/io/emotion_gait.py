@@ -11,8 +11,7 @@ frame 16 joints x (x, y, z). Label files hold an integer code under the same key
 
 import os
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +19,18 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from moodwalk.emotion import EMOTIONS, LABEL_ORDERS, Emotion, LabelOrder, parse_label_order
-from moodwalk.errors import DataFormatError, LabelError, MoodwalkError, ShapeError
+from moodwalk.emotion import (
+    EMOTIONS,
+    LABEL_ORDERS,
+    Emotion,
+    LabelOrder,
+    parse_emotion,
+    parse_label_order,
+)
+from moodwalk.errors import DataFormatError, LabelError, ShapeError
 from moodwalk.gait import Gait, GaitSet
 from moodwalk.io.atomic import write_whole
+from moodwalk.io.hdf5 import check_claims, get_dataset, open_hdf5, read_attribute, read_numbers
 from moodwalk.skeleton import N_JOINTS
 
 __all__ = [
@@ -35,11 +42,12 @@ __all__ = [
 ]
 
 N_COLUMNS = 3 * N_JOINTS
+N_PUBLISHED = 27
 MAX_FRAMES = 200_000
 """Nearly two hours at 30 fps; a larger claim is a damaged or hostile file."""
 
 KEY_NAMES: LabelOrder = LABEL_ORDERS["published"]
-"""What the names in keys such as ``00003_Happy`` call the codes 0 to 3 (inferred, see `_read_part`)."""
+"""What the names in keys such as ``00003_Happy`` call the codes 0 to 3 (inferred)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,33 +122,50 @@ def read_emotion_gait_parts(
 def write_emotion_gait(path: str | Path, gaits: Sequence[Gait]) -> None:
     """Write gaits as one HDF5 file with the label in the key: ``00001_Happy``, and true names.
 
+    Subject, name, acted emotion and whether a gait is synthetic are kept as attributes, so that
+    reading gives the same gaits again (`source` and `published_features` apart).
+
     Parameters
     ----------
     path
         The feature file to write, whole or not at all.
     gaits
-        Gaits of one frame rate.
+        Labelled gaits of one frame rate, without missing joints.
 
     Raises
     ------
     LabelError
         If a gait has no label.
     DataFormatError
-        If frame rates differ (the format holds one a file) or the file cannot be written.
+        If there is no gait, frame rates differ (the format holds one a file), a joint is missing
+        (the format cannot say so), or the file cannot be written.
     """
     rates = {gait.fps for gait in gaits}
-    if len(rates) != 1:
-        found = ", ".join(f"{rate:g}" for rate in sorted(rates)) or "none"
+    if not rates:
+        raise DataFormatError(f"{path}: no gaits to write; expected at least one.")
+    if len(rates) > 1:
+        found = ", ".join(f"{rate:g}" for rate in sorted(rates))
         raise DataFormatError(
-            f"{path}: one file holds gaits of one frame rate; found {found}. Resample first."
+            f"{path}: one file holds gaits of one frame rate; found {found} fps. Resample first."
         )
+    for gait in gaits:
+        if gait.n_missing:
+            raise DataFormatError(
+                f"{path}: gait {gait.name!r} misses {gait.n_missing} joint positions; "
+                f"expected none. Fill or cut the gap before."
+            )
     labels = GaitSet(gaits).labels
+    width = max(5, len(str(len(gaits))))
     with write_whole(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs["fps"] = rates.pop()
         file.attrs["key_names"] = "true"
         for number, (gait, label) in enumerate(zip(gaits, labels, strict=True), start=1):
-            key = f"{number:05d}_{label.capitalize()}"
-            file.create_dataset(key, data=gait.positions.reshape(len(gait), N_COLUMNS))
+            key = f"{number:0{width}d}_{label.capitalize()}"
+            dataset = file.create_dataset(key, data=gait.positions.reshape(len(gait), N_COLUMNS))
+            dataset.attrs["synthetic"] = int(gait.synthetic)
+            for field in ("name", "subject", "acted"):
+                if value := getattr(gait, field):
+                    dataset.attrs[field] = str(value)
 
 
 def parse_subject(key: str) -> str:
@@ -184,8 +209,8 @@ def _find_feature_files(path: Path) -> list[Path]:
                 f"{path} does not exist; expected the folder with features*.h5 and labels*.h5."
             )
         files = sorted(path.glob("features*.h5"))
-    except PermissionError as error:
-        raise DataFormatError(f"{path} cannot be read: {error.strerror}.") from error
+    except OSError as error:
+        raise DataFormatError(f"{path} cannot be read: {error.strerror or error}.") from error
     if not os.access(path, os.R_OK | os.X_OK):
         raise DataFormatError(f"{path} cannot be read: no permission. Make the folder readable.")
     if not files:
@@ -194,206 +219,240 @@ def _find_feature_files(path: Path) -> list[Path]:
 
 
 def _read_part(path: Path, order: LabelOrder | None) -> EmotionGaitPart:
-    suffix = path.stem.removeprefix("features") if path.stem.startswith("features") else ""
-    label_path = path.with_name(f"labels{suffix}.h5")
-    has_labels = label_path.exists() and path.stem.startswith("features")
-    elmd = suffix.startswith("_ELMD")
-    with _open(path) as file:
-        keys = list(file)
-        if not keys:
+    # only names that begin with "features" have label and feature files that belong to them
+    suffix = path.stem.removeprefix("features") if path.stem.startswith("features") else None
+    elmd = suffix is not None and suffix.startswith("_ELMD")
+    label_path = None if suffix is None else path.with_name(f"labels{suffix}.h5")
+    with open_hdf5(path) as file:
+        if not len(file):
             raise DataFormatError(f"{path} holds no gaits; expected one dataset a gait.")
+        keys = list(file)
         fps = _read_fps(path, file, 60.0 if elmd else 30.0)
-        true_names = file.attrs.get("key_names") == "true"
-        arrays = {key: _read_positions(path, key, file[key]) for key in keys}
-    problems: list[str] = []
-    named = not has_labels and all(_key_name(key) for key in keys)
-    coded = has_labels
-    if has_labels:
-        order = order or LABEL_ORDERS["elmd" if elmd else "emotion-gait"]
-        codes = _read_codes(label_path, keys, path)
-        emotions: dict[str, Emotion | None] = {key: order[code] for key, code in codes.items()}
-        if elmd:
-            problems.append(
-                f"{label_path.name}: its label order ({','.join(order)}) was read from the authors' later "
-                f"work and is not verified; `moodwalk data audit` shows the kinematics of every code."
-            )
+        true_names = read_attribute(file, "key_names") == "true"
+        arrays = _read_positions(path, file, keys)
+        facts = {key: _read_facts(path, file, key) for key in keys} if true_names else {}
+    names = {key: name for key in keys if (name := _parse_key_name(key))}
+    named = len(names) == len(keys)
+    if label_path is not None and _exists(label_path):
+        labels = _read_labels(label_path, path, keys, order, elmd)
+    elif named and true_names:
+        labels = _take_names(path, names, order)
     elif named:
-        # STEP-Gen was conditioned on the codes of labels.h5 and named its gaits by the published
-        # order, so a published name stands for a code, and the code for another emotion.
-        coded = not true_names
-        order = order or LABEL_ORDERS["emotion-gait"]
-        named_emotion = {key: Emotion((_key_name(key) or "").lower()) for key in keys}
-        emotions = dict(named_emotion)
-        if coded:
-            emotions = {key: order[KEY_NAMES.index(name)] for key, name in named_emotion.items()}
-            said = ", ".join(f"{name} -> {order[KEY_NAMES.index(name)]}" for name in EMOTIONS)
-            problems.append(
-                f"{path.name}: the names in its keys follow the published label order, which is wrong; "
-                f"read as codes of labels.h5 ({said}). "
-                f"To take the names as they are: --labels {','.join(KEY_NAMES)}."
-            )
+        labels = _translate_names(path, names, order)
     else:
-        order = order or LABEL_ORDERS["emotion-gait"]
-        emotions = dict.fromkeys(keys)
-        problems.append(
-            f"{path.name}: no {label_path.name} beside it, so its gaits have no labels."
-        )
-    features = _read_published_features(path.with_name(f"affectiveFeatures{suffix}.h5"), keys)
+        beside = f"no {label_path.name} beside it" if label_path else "its keys name no emotion"
+        problem = f"{path.name}: {beside}, so its gaits have no labels."
+        labels = _Labels(dict.fromkeys(keys), order or LABEL_ORDERS["emotion-gait"], False, problem)
+    features = {} if suffix is None else _read_published_features(path, suffix, keys)
     gaits: list[Gait] = []
     for key in keys:
+        fact = facts.get(key) or _Facts(
+            name=key,
+            subject="step-gen" if named else "elmd" if elmd else parse_subject(key),
+            acted=None if named or elmd else _parse_acted(key),
+            synthetic=named,
+        )
         try:
-            gaits.append(
-                Gait(
-                    arrays[key],
-                    fps,
-                    name=key,
-                    subject="step-gen" if named else "elmd" if elmd else parse_subject(key),
-                    label=emotions[key],
-                    acted=None if named or elmd else _parse_acted(key),
-                    source=path.name,
-                    synthetic=named,
-                    published_features=features.get(key),
-                )
+            gait = Gait(
+                arrays[key],
+                fps,
+                name=fact.name or key,
+                subject=fact.subject,
+                label=labels.emotions[key],
+                acted=fact.acted,
+                source=path.name,
+                synthetic=fact.synthetic,
+                published_features=features.get(key),
             )
         except ShapeError as error:
             raise DataFormatError(f"{path}: {error}") from None
-    labels = label_path if has_labels else None
-    return EmotionGaitPart(path, labels, order, coded, GaitSet(gaits, problems))
+        gaits.append(gait)
+    problems = [labels.problem] if labels.problem else []
+    return EmotionGaitPart(path, labels.path, labels.order, labels.coded, GaitSet(gaits, problems))
 
 
-def _key_name(key: str) -> str | None:
+@dataclass(frozen=True, slots=True)
+class _Labels:
+    """The labels of one feature file, and how they were come by."""
+
+    emotions: Mapping[str, Emotion | None]
+    order: LabelOrder
+    coded: bool
+    problem: str | None = None
+    path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What `write_emotion_gait` keeps beside the positions of a gait."""
+
+    name: str | None
+    subject: str | None
+    acted: Emotion | None
+    synthetic: bool
+
+
+def _read_labels(
+    path: Path, features: Path, keys: list[str], order: LabelOrder | None, elmd: bool
+) -> _Labels:
+    order = order or LABEL_ORDERS["elmd" if elmd else "emotion-gait"]
+    codes = _read_codes(path, keys, features)
+    problem = None
+    if elmd:
+        problem = (
+            f"{path.name}: its label order ({','.join(order)}) is not verified; "
+            f"`moodwalk data audit` shows the kinematics of every code."
+        )
+    return _Labels({key: order[code] for key, code in codes.items()}, order, True, problem, path)
+
+
+def _take_names(path: Path, names: Mapping[str, Emotion], order: LabelOrder | None) -> _Labels:
+    problem = None
+    if order is not None:
+        problem = f"{path.name}: its keys hold true names, so the label order given is not used."
+    return _Labels(names, order or LABEL_ORDERS["emotion-gait"], False, problem)
+
+
+def _translate_names(path: Path, names: Mapping[str, Emotion], order: LabelOrder | None) -> _Labels:
+    # STEP-Gen was conditioned on the codes of labels.h5 and named its gaits by the published
+    # order, so a published name stands for a code, and the code for another emotion.
+    order = order or LABEL_ORDERS["emotion-gait"]
+    meaning = dict(zip(KEY_NAMES, order, strict=True))
+    problem = None
+    if order != KEY_NAMES:
+        said = ", ".join(f"{name} -> {meaning[name]}" for name in EMOTIONS)
+        problem = (
+            f"{path.name}: the names in its keys follow the published label order, which is wrong "
+            f"(inferred); read as codes of labels.h5 ({said}). "
+            f"To take the names as they are: --labels {','.join(KEY_NAMES)}."
+        )
+    return _Labels({key: meaning[name] for key, name in names.items()}, order, True, problem)
+
+
+def _parse_key_name(key: str) -> Emotion | None:
     match = re.fullmatch(r"\d+_(Angry|Happy|Sad|Neutral)", key)
-    return match[1] if match else None
+    return Emotion(match[1].lower()) if match else None
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists() or path.is_symlink()
+    except OSError as error:
+        raise DataFormatError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
 def _read_fps(path: Path, file: h5py.File, default: float) -> float:
-    fps = file.attrs.get("fps", default)
-    if not (np.isscalar(fps) and np.isreal(fps) and np.isfinite(fps) and fps > 0):
+    fps = read_attribute(file, "fps")
+    if fps is None:
+        return default
+    if not (isinstance(fps, int | float) and np.isfinite(fps) and fps > 0):
         raise DataFormatError(f"{path}: its fps is {fps!r}; expected a positive number.")
     return float(fps)
 
 
-def _read_positions(path: Path, key: str, dataset: object) -> NDArray[np.floating]:
-    where = f"{path}: gait '{key}'"
-    if not isinstance(dataset, h5py.Dataset):
-        raise DataFormatError(
-            f"{where} is a group; expected a dataset of (T, {N_COLUMNS}) numbers."
-        )
-    shape = dataset.shape
-    if dataset.dtype.kind not in "fiu" or shape is None:
-        raise DataFormatError(f"{where} holds {dataset.dtype}; expected numbers.")
-    if len(shape) != 2 or shape[1] != N_COLUMNS:
-        raise DataFormatError(
-            f"{where} has shape {shape}; expected (T, {N_COLUMNS}): {N_JOINTS} joints x 3. "
-            f"Is this another skeleton?"
-        )
-    if shape[0] > MAX_FRAMES:
-        raise DataFormatError(
-            f"{where} claims {shape[0]:,} frames; expected at most {MAX_FRAMES:,}. Is the file damaged?"
-        )
-    if shape[0] and dataset.id.get_storage_size() == 0:
-        raise DataFormatError(
-            f"{where} claims {shape[0]:,} frames but holds no data. Is the file damaged?"
-        )
-    try:
-        values = dataset[()]
-    except OSError as error:
-        raise DataFormatError(
-            f"{where} cannot be read ({error}). Is the file truncated?"
-        ) from error
-    if values.dtype.kind != "f" or values.dtype.itemsize not in (4, 8):
-        values = values.astype(np.float64)
-    if not np.isfinite(values).all():
-        frame, column = np.argwhere(~np.isfinite(values))[0]
-        raise DataFormatError(
-            f"{where} has {values[frame, column]} in frame {frame}, column {column}; expected finite numbers. "
-            f"Fill or cut the gap before."
-        )
-    return values.reshape(len(values), N_JOINTS, 3)
+def _read_facts(path: Path, file: h5py.File, key: str) -> _Facts:
+    dataset = get_dataset(file, key, f"{path}: gait {key!r}")
+    texts: dict[str, str | None] = {}
+    for field in ("name", "subject", "acted"):
+        value = read_attribute(dataset, field)
+        if value is not None and not isinstance(value, str):
+            raise DataFormatError(
+                f"{path}: attribute '{field}' of gait {key!r} is {value!r}; expected text."
+            )
+        texts[field] = value
+    acted = texts["acted"]
+    return _Facts(
+        name=texts["name"],
+        subject=texts["subject"],
+        acted=None if acted is None else parse_emotion(acted),
+        synthetic=bool(read_attribute(dataset, "synthetic")),
+    )
+
+
+def _read_positions(
+    path: Path, file: h5py.File, keys: list[str]
+) -> dict[str, NDArray[np.floating]]:
+    datasets = {key: get_dataset(file, key, f"{path}: gait {key!r}") for key in keys}
+    for key, dataset in datasets.items():
+        shape = dataset.shape
+        if shape is not None and (len(shape) != 2 or shape[1] != N_COLUMNS):
+            raise DataFormatError(
+                f"{path}: gait {key!r} has shape {shape}; expected (T, {N_COLUMNS}): "
+                f"{N_JOINTS} joints x 3. Is this another skeleton?"
+            )
+        if shape is not None and shape[0] > MAX_FRAMES:
+            raise DataFormatError(
+                f"{path}: gait {key!r} claims {shape[0]:,} frames; expected at most {MAX_FRAMES:,}. "
+                f"Is the file damaged?"
+            )
+    check_claims(path, datasets.values())
+    return {
+        key: read_numbers(dataset, f"{path}: gait {key!r}").reshape(-1, N_JOINTS, 3)
+        for key, dataset in datasets.items()
+    }
 
 
 def _read_codes(path: Path, keys: list[str], features: Path) -> dict[str, int]:
-    with _open(path) as file:
-        strays = sorted(set(file) - set(keys))
-        missing = sorted(set(keys) - set(file))
+    with open_hdf5(path) as file:
+        found = set(file)
+        missing = sorted(set(keys) - found)
+        strays = sorted(found - set(keys))
         if missing:
             raise LabelError(
-                f"{path} has no label for gait '{missing[0]}' of {features.name} ({_n(missing)})."
+                f"{path} has no label for gait {missing[0]!r} of {features.name} "
+                f"({_count(missing)}); expected one for every gait."
             )
         if strays:
             raise LabelError(
-                f"{path} labels '{strays[0]}', which {features.name} does not hold ({_n(strays)})."
+                f"{path} labels {strays[0]!r}, which {features.name} does not hold "
+                f"({_count(strays)}); expected the same keys in both files."
             )
-        codes: dict[str, int] = {}
-        for key in keys:
-            dataset = file[key]
-            value = dataset[()] if isinstance(dataset, h5py.Dataset) and dataset.size == 1 else None
-            number = np.asarray(value).reshape(-1)[0] if value is not None else None
-            if (
-                number is None
-                or np.asarray(number).dtype.kind not in "iuf"
-                or number not in (0, 1, 2, 3)
-            ):
-                raise LabelError(
-                    f"{path}: the label of '{key}' is {value!r}; expected a code 0, 1, 2 or 3."
-                )
-            codes[key] = int(number)
-    return codes
+        datasets = {key: get_dataset(file, key, f"{path}: the label of {key!r}") for key in keys}
+        check_claims(path, datasets.values())
+        return {key: _read_code(path, key, dataset) for key, dataset in datasets.items()}
 
 
-def _read_published_features(path: Path, keys: list[str]) -> dict[str, NDArray[np.floating]]:
-    if not path.exists():
+def _read_code(path: Path, key: str, dataset: h5py.Dataset) -> int:
+    if dataset.size != 1:
+        found = f"of shape {dataset.shape}"
+    elif dataset.dtype.kind not in "iuf":
+        found = "text or something else"
+    else:
+        value = np.asarray(dataset[()]).reshape(-1)[0].item()
+        if value in (0, 1, 2, 3):
+            return int(value)
+        found = repr(value)
+    raise LabelError(
+        f"{path}: the label of {key!r} is {found}; expected a code 0, 1, 2 or 3. "
+        f"Is this another label file?"
+    )
+
+
+def _read_published_features(
+    path: Path, suffix: str, keys: list[str]
+) -> dict[str, NDArray[np.floating]]:
+    path = path.with_name(f"affectiveFeatures{suffix}.h5")
+    if not _exists(path):
         return {}
-    with _open(path) as file:
-        found: dict[str, NDArray[np.floating]] = {}
-        for key in keys:
-            if key not in file:
-                raise DataFormatError(f"{path} has no features of gait '{key}'.")
-            dataset = file[key]
-            values = (
-                dataset[()]
-                if isinstance(dataset, h5py.Dataset) and dataset.dtype.kind in "fiu"
-                else None
+    with open_hdf5(path) as file:
+        if missing := sorted(set(keys) - set(file)):
+            raise DataFormatError(
+                f"{path} has no features of gait {missing[0]!r} ({_count(missing)}); "
+                f"expected {N_PUBLISHED} numbers for every gait."
             )
-            if values is None or np.size(values) != 27 or not np.isfinite(values).all():
+        datasets = {key: get_dataset(file, key, f"{path}: gait {key!r}") for key in keys}
+        for key, dataset in datasets.items():
+            if dataset.size != N_PUBLISHED:
                 raise DataFormatError(
-                    f"{path}: gait '{key}': expected 27 finite numbers; found {_describe(values)}."
+                    f"{path}: gait {key!r} has shape {dataset.shape}; "
+                    f"expected {N_PUBLISHED} affective features."
                 )
-            found[key] = np.asarray(values, dtype=np.float64).reshape(-1)
-    return found
+        check_claims(path, datasets.values())
+        return {
+            key: read_numbers(dataset, f"{path}: gait {key!r}").astype(np.float64).reshape(-1)
+            for key, dataset in datasets.items()
+        }
 
 
-def _describe(values: object) -> str:
-    if values is None:
-        return "something else"
-    return f"shape {np.shape(values)}, {int((~np.isfinite(values)).sum())} not finite"  # pyright: ignore
-
-
-def _n(keys: list[str]) -> str:
+def _count(keys: list[str]) -> str:
     return "1 such gait" if len(keys) == 1 else f"{len(keys)} such gaits"
-
-
-@contextmanager
-def _open(path: Path) -> Iterator[h5py.File]:
-    try:
-        if not path.exists():
-            raise DataFormatError(f"{path} does not exist; expected an HDF5 file.")
-        if path.is_dir():
-            raise DataFormatError(f"{path} is a folder; expected an HDF5 file.")
-        if path.stat().st_size == 0:
-            raise DataFormatError(f"{path} is empty; expected an HDF5 file.")
-        with path.open("rb") as raw:
-            signature = raw.read(8)
-        if signature != b"\x89HDF\r\n\x1a\n":
-            raise DataFormatError(f"{path} is not HDF5 (it begins with {signature!r}).")
-        with h5py.File(path, "r") as file:
-            yield file
-    except MoodwalkError:
-        raise
-    except PermissionError as error:
-        raise DataFormatError(
-            f"{path} cannot be read: no permission. Make the file readable."
-        ) from error
-    except (OSError, RuntimeError, KeyError) as error:
-        reason = " ".join(str(error).split())
-        raise DataFormatError(f"{path} is damaged or truncated HDF5 ({reason}).") from error

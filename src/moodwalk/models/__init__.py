@@ -1,0 +1,1 @@
+"""Networks, classic learners, and what they see of a gait."""

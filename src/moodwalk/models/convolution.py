@@ -211,10 +211,12 @@ class _FrequencyConvolution(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *grad_outputs: Tensor
+    ) -> tuple[Tensor | None, Tensor | None, None]:
         plan: _Plan = ctx.plan
         spectrum, kernel = cast("tuple[Tensor, Tensor]", ctx.saved_tensors)
-        (dy,) = gradients
+        (dy,) = grad_outputs
         bases = _make_bases(plan, dy.dtype, dy.device)
         dproduct = _analyse_output(dy, plan, bases)
         dx = dweight = None

@@ -1,0 +1,313 @@
+"""A scikit-learn estimator over every model."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from moodwalk.augment import Augmentation
+from moodwalk.emotion import Emotion, parse_emotion
+from moodwalk.errors import ConfigError, LabelError, ShapeError
+from moodwalk.features import compute_affective_features
+from moodwalk.gait import Gait, GaitSet
+from moodwalk.models.catalogue import check_model
+from moodwalk.models.classic import CLASSIC, make_classic
+from moodwalk.models.stgcn import STGCN_MODELS
+from moodwalk.preprocess import resample
+from moodwalk.skeleton import Partition
+
+__all__ = ["GaitEmotionClassifier"]
+
+
+class GaitEmotionClassifier(ClassifierMixin, BaseEstimator):
+    """Classify the perceived emotion of gaits with any model of `moodwalk.models.catalogue`.
+
+    Parameters
+    ----------
+    model
+        Name of a network or a classic learner.
+    model_params
+        Changes to the network's configuration (`moodwalk.models.stgcn.StgcnConfig`) or the classic
+        learner's arguments.
+    epochs, batch_size, optimizer, learning_rate, weight_decay, class_weight, label_smoothing, \
+augmentation, select, patience, device, precision, seed
+        As in `moodwalk.training.TrainingConfig`. Classic learners use ``class_weight`` and ``seed``.
+    partition
+        Of the network's adjacency; None for the model's own.
+    n_frames
+        Frames of the network's input; None for the longest training gait.
+    validation_share
+        Share of the training subjects that is set aside where ``select`` or ``patience`` needs
+        validation gaits and `fit` is given none.
+
+    Attributes
+    ----------
+    classes_
+        (k,) emotion names in sorted order, the columns of `predict_proba`.
+    history_
+        One record for each epoch of a network.
+    temperature_
+        What logits are divided by before the softmax; 1 unless set.
+
+    Notes
+    -----
+    ``X`` is a `GaitSet` or any sequence of `Gait`, so scikit-learn's splitters, `cross_val_score`
+    and `GridSearchCV` work; gaits carry their frame rate and subject with them.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
+    >>> from moodwalk import GaitEmotionClassifier, simulate_walks
+    >>> gaits = simulate_walks(n_subjects=12, gaits_per_subject=4, seed=1)
+    >>> scores = cross_val_score(
+    ...     GaitEmotionClassifier("extra-trees"), gaits, gaits.labels,
+    ...     groups=gaits.subjects, cv=StratifiedGroupKFold(3),
+    ... )
+    >>> scores.shape
+    (3,)
+    """
+
+    def __init__(
+        self,
+        model: str = "step",
+        *,
+        model_params: Mapping[str, Any] | None = None,
+        epochs: int = 60,
+        batch_size: int = 8,
+        optimizer: Literal["adam", "sgd"] = "adam",
+        learning_rate: float = 1e-3,
+        weight_decay: float = 1e-4,
+        class_weight: Literal["balanced"] | None = None,
+        label_smoothing: float = 0.0,
+        augmentation: Augmentation | None = None,
+        select: Literal["last", "loss", "accuracy"] = "last",
+        patience: int | None = None,
+        partition: Partition | None = None,
+        n_frames: int | None = None,
+        validation_share: float = 0.2,
+        device: str = "auto",
+        precision: Literal["float32", "bfloat16", "float16"] = "float32",
+        seed: int = 0,
+    ) -> None:
+        self.model = model
+        self.model_params = model_params
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+        self.augmentation = augmentation
+        self.select = select
+        self.patience = patience
+        self.partition = partition
+        self.n_frames = n_frames
+        self.validation_share = validation_share
+        self.device = device
+        self.precision = precision
+        self.seed = seed
+
+    def fit(
+        self,
+        X: Sequence[Gait],
+        y: Sequence[str] | NDArray[np.str_] | None = None,
+        *,
+        validation: Sequence[Gait] | None = None,
+        run: Path | None = None,
+        on_epoch: Callable[[Any], None] | None = None,
+    ) -> Self:
+        """Fit the model.
+
+        Parameters
+        ----------
+        X
+            n training gaits.
+        y
+            (n,) emotions; None takes the gaits' own labels.
+        validation
+            Labelled gaits that the epoch may be chosen on (networks only). Never those that will
+            be scored.
+        run, on_epoch
+            As in `moodwalk.training.train` (networks only).
+
+        Raises
+        ------
+        ConfigError
+            If a parameter makes no sense.
+        LabelError
+            If labels are missing, of another number, or of one class only.
+        ShapeError
+            If X does not hold gaits.
+        """
+        gaits = _check_gaits(X)
+        labels = _check_labels(gaits, y)
+        check_model(self.model)
+        self.classes_ = np.unique(labels)
+        self.temperature_ = 1.0
+        if len(self.classes_) < 2:
+            raise LabelError(
+                f"All {len(gaits)} gaits are {labels[0]}; expected at least two emotions."
+            )
+        if self.model in CLASSIC:
+            params = dict(self.model_params or {})
+            if self.class_weight is not None:
+                params["class_weight"] = self.class_weight
+            self.learner_ = make_classic(self.model, seed=self.seed, **params)
+            self.learner_.fit(_compute_table(gaits), labels)
+        else:
+            self._fit_network(gaits, labels, validation, run, on_epoch)
+        return self
+
+    def predict_proba(self, X: Sequence[Gait]) -> NDArray[np.float64]:
+        """Return the probability of every class, (n, k), columns as in ``classes_``."""
+        check_is_fitted(self, "classes_")
+        gaits = _check_gaits(X)
+        if self.model in CLASSIC:
+            return np.asarray(self.learner_.predict_proba(_compute_table(gaits)), dtype=np.float64)
+        from scipy.special import softmax
+
+        logits = self.compute_logits(gaits).astype(np.float64)
+        return np.asarray(softmax(logits / self.temperature_, axis=1), dtype=np.float64)
+
+    def predict(self, X: Sequence[Gait]) -> NDArray[np.str_]:
+        """Return the most probable emotion of every gait, (n,)."""
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+    def compute_logits(self, X: Sequence[Gait]) -> NDArray[np.float32]:
+        """Return a network's logits, (n, k).
+
+        Raises
+        ------
+        ConfigError
+            If the model is a classic learner.
+        """
+        check_is_fitted(self, "classes_")
+        if self.model in CLASSIC:
+            raise ConfigError(f"'{self.model}' has no logits; networks have.")
+        from moodwalk.training import compute_logits
+
+        return compute_logits(self.network_, self.encoder_, _check_gaits(X))
+
+    def save(self, path: str | Path, card: Mapping[str, Any] | None = None) -> None:
+        """Write a network's weights, whole or not at all; `moodwalk.Predictor` reads them.
+
+        Raises
+        ------
+        ConfigError
+            If the model is a classic learner, which has no weights of this format.
+        """
+        check_is_fitted(self, "classes_")
+        if self.model in CLASSIC:
+            raise ConfigError(f"'{self.model}' has no weights to write; only networks have.")
+        from moodwalk.models.checkpoint import Checkpoint, write_checkpoint
+
+        classes = tuple(Emotion(name) for name in self.classes_)
+        write_checkpoint(
+            path,
+            Checkpoint(
+                self.network_, classes, self.encoder_, self.model, self.temperature_, card or {}
+            ),
+        )
+
+    def _fit_network(
+        self,
+        gaits: GaitSet,
+        labels: NDArray[np.str_],
+        validation: Sequence[Gait] | None,
+        run: Path | None,
+        on_epoch: Callable[[Any], None] | None,
+    ) -> None:
+        import torch
+
+        from moodwalk.models.encoding import GaitEncoder
+        from moodwalk.models.stgcn import Stgcn, StgcnConfig
+        from moodwalk.training import TrainingConfig, train
+
+        changes = dict(self.model_params or {})
+        if self.partition is not None:
+            changes["partition"] = self.partition
+        try:
+            config = StgcnConfig(**{**STGCN_MODELS[self.model].to_dict(), **changes})
+        except TypeError as error:
+            raise ConfigError(f"model_params of '{self.model}': {error}.") from None
+        training = TrainingConfig(
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            optimizer=self.optimizer,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            class_weight=self.class_weight,
+            label_smoothing=self.label_smoothing,
+            augmentation=self.augmentation,
+            select=self.select,
+            patience=self.patience,
+            device=self.device,
+            precision=self.precision,
+            seed=self.seed,
+        )
+        held_out = None if validation is None else _check_gaits(validation)
+        if held_out is None and (self.select != "last" or self.patience is not None):
+            from moodwalk.evaluation.protocols import split_by_subject
+
+            parts = (1 - self.validation_share, self.validation_share)
+            kept, aside = split_by_subject(labels, gaits.subjects, parts, self.seed)
+            held_out = gaits[aside]
+            validation_labels = labels[aside]
+            gaits, labels = gaits[kept], labels[kept]
+        else:
+            validation_labels = None if held_out is None else held_out.labels
+        encoder = GaitEncoder.fit(
+            gaits,
+            n_affective=config.n_affective,
+            root_relative=config.root_relative,
+            n_frames=self.n_frames,
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            network = Stgcn(config, n_classes=len(self.classes_))
+            self.history_ = train(
+                network,
+                encoder,
+                gaits,
+                cast("Sequence[str]", labels),
+                cast("Sequence[str]", self.classes_),
+                training,
+                validation=None
+                if held_out is None
+                else (held_out, cast("Sequence[str]", validation_labels)),
+                run=run,
+                on_epoch=on_epoch,
+            )
+        self.network_, self.encoder_ = network, encoder
+
+
+def _check_gaits(X: Sequence[Gait]) -> GaitSet:
+    if isinstance(X, GaitSet):
+        gaits = X
+    else:
+        try:
+            gaits = GaitSet(X)
+        except TypeError:
+            raise ShapeError(
+                f"X is {type(X).__name__}; expected a GaitSet or a list of Gait. "
+                f"Make one from arrays with GaitSet.from_arrays(positions, fps=...)."
+            ) from None
+    if not len(gaits):
+        raise ShapeError("X holds no gaits; expected at least one.")
+    return gaits
+
+
+def _check_labels(gaits: GaitSet, y: Sequence[str] | NDArray[np.str_] | None) -> NDArray[np.str_]:
+    labels = gaits.labels if y is None else np.array([str(parse_emotion(str(name))) for name in y])
+    if len(labels) != len(gaits):
+        raise LabelError(f"{len(gaits)} gaits but {len(labels)} labels; expected as many.")
+    return labels
+
+
+def _compute_table(gaits: GaitSet) -> NDArray[np.float64]:
+    return compute_affective_features([resample(gait, 30.0) for gait in gaits])

@@ -1,0 +1,146 @@
+"""Weights as safetensors with a JSON header that says what they are."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from moodwalk.emotion import Emotion
+from moodwalk.errors import CheckpointError, MoodwalkError
+from moodwalk.io.atomic import write_whole
+from moodwalk.models.encoding import GaitEncoder
+from moodwalk.models.stgcn import Stgcn, StgcnConfig
+
+__all__ = [
+    "FORMAT",
+    "Checkpoint",
+    "read_checkpoint",
+    "read_tensors",
+    "write_checkpoint",
+    "write_tensors",
+]
+
+FORMAT = "moodwalk-classifier-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A trained network and all that is needed to use and to judge it.
+
+    Parameters
+    ----------
+    network
+        The network.
+    classes
+        The emotion of every output.
+    encoder
+        What the network sees of a gait.
+    model
+        The model's name.
+    temperature
+        What logits are divided by before the softmax; 1 where nothing was calibrated.
+    card
+        What else the weights should say: training data, protocol, figures, limits.
+    """
+
+    network: Stgcn
+    classes: tuple[Emotion, ...]
+    encoder: GaitEncoder
+    model: str
+    temperature: float = 1.0
+    card: Mapping[str, Any] = field(default_factory=dict)
+
+
+def write_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
+    """Write weights and header, whole or not at all.
+
+    Raises
+    ------
+    DataFormatError
+        If the file cannot be written there.
+    """
+    header = {
+        "format": FORMAT,
+        "model": checkpoint.model,
+        "classes": list(checkpoint.classes),
+        "skeleton": "emotion-gait-16",
+        "network": checkpoint.network.config.to_dict(),
+        "encoder": checkpoint.encoder.to_dict(),
+        "temperature": checkpoint.temperature,
+        "card": dict(checkpoint.card),
+    }
+    write_tensors(path, checkpoint.network.state_dict(), header)
+
+
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """Read weights and header; the network comes back in evaluation mode.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, damaged, or no classifier of this package.
+    """
+    tensors, header = read_tensors(path)
+    if header.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path} is of format {header.get('format')!r}; expected {FORMAT!r}. "
+            f"Turn published weights into it with `moodwalk import-checkpoint`."
+        )
+    try:
+        classes = tuple(Emotion(name) for name in header["classes"])
+        network = Stgcn(StgcnConfig(**header["network"]), n_classes=len(classes))
+        network.load_state_dict(tensors)
+        temperature = float(header["temperature"])
+        if not temperature > 0:
+            raise CheckpointError(f"temperature is {temperature}; expected a positive number.")
+        encoder = GaitEncoder.from_dict(header["encoder"])
+        model, card = str(header["model"]), dict(header["card"])
+    except (KeyError, TypeError, ValueError, RuntimeError, MoodwalkError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(f"{path}: its header and weights do not fit ({reason}).") from None
+    return Checkpoint(network.eval(), classes, encoder, model, temperature, card)
+
+
+def write_tensors(
+    path: str | Path, tensors: Mapping[str, torch.Tensor], header: Mapping[str, Any]
+) -> None:
+    """Write tensors with a JSON header as safetensors, whole or not at all."""
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with write_whole(path) as temporary:
+        save_file(contiguous, temporary, metadata={"moodwalk": json.dumps(header)})
+
+
+def read_tensors(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Read tensors and JSON header.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, damaged or without a header of moodwalk.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path} is no file; expected moodwalk weights (.safetensors).")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        header = json.loads(metadata["moodwalk"])
+    except KeyError:
+        raise CheckpointError(
+            f"{path} has no moodwalk header; expected weights of this package."
+        ) from None
+    except (SafetensorError, OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise CheckpointError(
+            f"{path} cannot be read as moodwalk weights ({reason}). Weights of PyTorch (.pth.tar) go "
+            f"through `moodwalk import-checkpoint`."
+        ) from None
+    if not isinstance(header, dict):
+        raise CheckpointError(f"{path} has a damaged header; expected weights of this package.")
+    return tensors, header
