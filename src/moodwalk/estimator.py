@@ -19,8 +19,14 @@ from moodwalk.models.classic import CLASSIC, make_classic
 from moodwalk.models.stgcn import STGCN_MODELS
 from moodwalk.preprocess import resample
 from moodwalk.skeleton import Partition
+from moodwalk.splitting import split_by_subject
 
 __all__ = ["GaitEmotionClassifier"]
+
+ClassWeight = Literal["balanced"]
+Optimizer = Literal["adam", "sgd"]
+Precision = Literal["float32", "bfloat16", "float16"]
+Select = Literal["last", "loss", "accuracy"]
 
 
 class GaitEmotionClassifier(ClassifierMixin, BaseEstimator):
@@ -78,38 +84,38 @@ augmentation, select, patience, device, precision, seed
         model_params: Mapping[str, Any] | None = None,
         epochs: int = 60,
         batch_size: int = 8,
-        optimizer: Literal["adam", "sgd"] = "adam",
+        optimizer: Optimizer = "adam",
         learning_rate: float = 1e-3,
         weight_decay: float = 1e-4,
-        class_weight: Literal["balanced"] | None = None,
+        class_weight: ClassWeight | None = None,
         label_smoothing: float = 0.0,
         augmentation: Augmentation | None = None,
-        select: Literal["last", "loss", "accuracy"] = "last",
+        select: Select = "last",
         patience: int | None = None,
         partition: Partition | None = None,
         n_frames: int | None = None,
         validation_share: float = 0.2,
         device: str = "auto",
-        precision: Literal["float32", "bfloat16", "float16"] = "float32",
+        precision: Precision = "float32",
         seed: int = 0,
     ) -> None:
         self.model = model
-        self.model_params = model_params
+        self.model_params: Mapping[str, Any] | None = model_params
         self.epochs = epochs
         self.batch_size = batch_size
-        self.optimizer = optimizer
+        self.optimizer: Optimizer = optimizer
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
-        self.class_weight = class_weight
+        self.class_weight: ClassWeight | None = class_weight
         self.label_smoothing = label_smoothing
         self.augmentation = augmentation
-        self.select = select
+        self.select: Select = select
         self.patience = patience
         self.partition = partition
         self.n_frames = n_frames
         self.validation_share = validation_share
         self.device = device
-        self.precision = precision
+        self.precision: Precision = precision
         self.seed = seed
 
     def fit(
@@ -252,10 +258,8 @@ augmentation, select, patience, device, precision, seed
         )
         held_out = None if validation is None else _check_gaits(validation)
         if held_out is None and (self.select != "last" or self.patience is not None):
-            from moodwalk.evaluation.protocols import split_by_subject
-
-            parts = (1 - self.validation_share, self.validation_share)
-            kept, aside = split_by_subject(labels, gaits.subjects, parts, self.seed)
+            shares = (1 - self.validation_share, self.validation_share, 0.0)
+            kept, aside, _ = split_by_subject(labels, gaits.subjects, shares, self.seed)
             held_out = gaits[aside]
             validation_labels = labels[aside]
             gaits, labels = gaits[kept], labels[kept]

@@ -42,7 +42,7 @@ class Gait:
     source
         Where the gait comes from, for instance the file's name.
     synthetic
-        Whether a program made it. Synthetic gaits are never scored.
+        Whether it was made to train on beside real gaits, as STEP-Gen's are. Such gaits are never scored.
     published_features
         (27,) the normalised affective features that the data set's authors published, if read.
 

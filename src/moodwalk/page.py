@@ -26,8 +26,8 @@ class Table:
     columns
         Heads of the columns.
     rows
-        Cells, as many in every row as there are columns; the first names the row. Numbers are
-        aligned to the right.
+        Cells, as many in every row as there are columns; the first names the row. Columns of
+        numbers are aligned to the right.
     caption
         What the table shows, with n and protocol.
 
@@ -104,7 +104,7 @@ def write_page(
     lead
         A paragraph under the title.
     facts
-        (figure, what it is) pairs, set large under the lead.
+        (number, what it is) pairs, set large under the lead.
     footer
         Plain text.
     language
@@ -158,7 +158,7 @@ def write_page(
     write_whole_text(path, "\n".join(part for part in parts if part) + "\n")
 
 
-def _text(text: str) -> str:
+def _text(text: str | float | int) -> str:
     return html.escape(str(text))
 
 
@@ -181,22 +181,27 @@ def _render_section(number: int, section: Section) -> str:
 
 
 def _render_table(table: Table) -> str:
-    heads = "".join(f'<th scope="col">{_text(column)}</th>' for column in table.columns)
+    numeric = [
+        bool(table.rows) and all(_is_number(row[i]) for row in table.rows)
+        for i in range(len(table.columns))
+    ]
+    right = [' class="number"' if flag else "" for flag in numeric]
+    heads = "".join(
+        f'<th scope="col"{right[i]}>{_text(column)}</th>' for i, column in enumerate(table.columns)
+    )
     lines: list[str] = []
     for row in table.rows:
-        cells = "".join(f"<td{_align(cell)}>{_text(str(cell))}</td>" for cell in list(row)[1:])
-        lines.append(f'<tr><th scope="row">{_text(str(row[0]))}</th>{cells}</tr>')
+        cells = "".join(f"<td{right[i]}>{_text(row[i])}</td>" for i in range(1, len(row)))
+        lines.append(f'<tr><th scope="row"{right[0]}>{_text(row[0])}</th>{cells}</tr>')
     caption = f"<caption>{_prose(table.caption)}</caption>" if table.caption else ""
-    label = html.escape(table.caption or "Table")
     return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{label}"><table>{caption}'
-        f"<thead><tr>{heads}</tr></thead>\n<tbody>{''.join(lines)}</tbody></table></div>"
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{_text(table.caption or "Table")}">'
+        f"<table>{caption}<thead><tr>{heads}</tr></thead>\n<tbody>{''.join(lines)}</tbody></table></div>"
     )
 
 
-def _align(cell: str | float | int) -> str:
-    number = not isinstance(cell, str) or re.fullmatch(r"[-+−]?[\d.,]+(\s?%)?", cell) is not None
-    return ' class="number"' if number else ""
+def _is_number(cell: str | float | int) -> bool:
+    return not isinstance(cell, str) or re.match(r"[-+−]?\d+([.,]\d+)?\s?(%|$)", cell) is not None
 
 
 def _render_figure(number: int, section: Section) -> str:
@@ -312,7 +317,7 @@ th,td{text-align:left;padding:.5rem .9rem .5rem 0;border-bottom:1px solid var(--
 vertical-align:top}
 thead th{font-weight:600;color:var(--soft);border-bottom-width:2px}
 tbody th{font-weight:600}
-td.number{text-align:right}
+th.number,td.number{text-align:right}
 footer{margin-top:3.4rem;padding-top:1.2rem;border-top:1px solid var(--line);font-size:.93rem;
 color:var(--soft)}
 .skip{position:absolute;left:-99rem}

@@ -130,12 +130,16 @@ def make_skeleton_figure(
     n_shown = _count_frames(gaits, shown_fps) if n_frames is None else int(n_frames)
     if n_shown < 1:
         raise ConfigError(f"n_frames is {n_frames}; expected at least 1.")
-    walks = [_stand_on_ground(gait)[_tile_index(gait, n_shown, shown_fps)] for gait in gaits]
-    height = max(float(np.nanmax(walk[..., 1])) for walk in walks) or 1.0
+    stood = [_stand_on_ground(gait) for gait in gaits]
+    height = max(float(np.nanmax(walk[..., 1])) for walk in stood) or 1.0
     sideways, forward = (
-        1.1 * max(float(np.nanmax(np.abs(walk[..., axis]))) for walk in walks) for axis in (0, 2)
+        max(1.1 * max(float(np.nanmax(np.abs(walk[..., axis]))) for walk in stood), 0.1 * height)
+        for axis in (0, 2)
     )
-    extent = (max(forward, 0.1 * height), max(sideways, 0.1 * height), height)
+    extent = (forward, sideways, height)
+    walks = [
+        walk[_tile_index(gait, n_shown, shown_fps)] for gait, walk in zip(gaits, stood, strict=True)
+    ]
     decimals = max(0, 3 - math.floor(math.log10(height)))
     paths = [np.round(_trace_bones(walk), decimals) + 0.0 for walk in walks]
 
@@ -199,6 +203,7 @@ def _tile_index(gait: Gait, n_frames: int, fps: float) -> NDArray[np.int64]:
 def _stand_on_ground(gait: Gait) -> NDArray[np.float64]:
     """Take the root's way over the ground out of a walk and put the lowest joint at height 0."""
     walk = gait.positions.astype(np.float64)
+    walk[np.isnan(walk).any(axis=2)] = np.nan  # a joint is there or it is not
     root = walk[:, Joint.ROOT, :]
     known = ~np.isnan(root).any(axis=1)
     # a frame without root borrows the last one seen; before the first, the first
@@ -976,7 +981,7 @@ def _finish(
     legend: bool = False,
 ) -> go.Figure:
     """Give a figure its look, its heading, and what a page must know of it."""
-    head, foot = textwrap.wrap(title, 76), textwrap.wrap(caption, 104)
+    head, foot = textwrap.wrap(title, 64), textwrap.wrap(caption, 96)
     header_px = (24 * len(head) + 17 * len(foot) + 22) if head or foot else 0
     left, right, top, bottom = margin
     known: dict[str, Any] = {"wide": {}, "narrow": {}, **(meta or {})}

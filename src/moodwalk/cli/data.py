@@ -40,7 +40,10 @@ def register(app: typer.Typer) -> None:
 @_group.command()
 def info(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Emotion-Gait folders or feature files.")
+        list[Path],
+        typer.Argument(
+            readable=False, metavar="PATH...", help="Emotion-Gait folders or feature files."
+        ),
     ],
     labels: Labels = None,
     as_json: Json = False,
@@ -63,7 +66,10 @@ def info(
 @_group.command()
 def audit(
     path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="An Emotion-Gait folder or feature file.")
+        Path,
+        typer.Argument(
+            readable=False, metavar="PATH", help="An Emotion-Gait folder or feature file."
+        ),
     ],
     labels: Labels = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the resampling.")] = 0,

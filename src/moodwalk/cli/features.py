@@ -26,11 +26,16 @@ def register(app: typer.Typer) -> None:
 
 def features(
     path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="An Emotion-Gait folder or feature file.")
+        Path,
+        typer.Argument(
+            readable=False, metavar="PATH", help="An Emotion-Gait folder or feature file."
+        ),
     ],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE.csv", help="Write one row a gait."),
+        typer.Option(
+            "-o", "--output", readable=False, metavar="FILE.csv", help="Write one row a gait."
+        ),
     ] = None,
     labels: Labels = None,
     as_json: Json = False,

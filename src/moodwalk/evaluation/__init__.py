@@ -16,7 +16,6 @@ from moodwalk.evaluation.protocols import (
     Protocol,
     Split,
     make_splits,
-    split_by_subject,
 )
 from moodwalk.evaluation.run import Evaluation, Fold, evaluate
 from moodwalk.evaluation.statistics import compute_proportion_interval, compute_subject_interval
@@ -42,5 +41,4 @@ __all__ = [
     "evaluate",
     "fit_temperature",
     "make_splits",
-    "split_by_subject",
 ]

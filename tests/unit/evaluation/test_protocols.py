@@ -8,7 +8,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from moodwalk.errors import ConfigError, MoodwalkError, MoodwalkWarning, ShapeError
 from moodwalk.evaluation import protocols
-from moodwalk.evaluation.protocols import PROTOCOLS, make_splits, split_by_subject
+from moodwalk.evaluation.protocols import PROTOCOLS, make_splits
 
 EMOTIONS = ("happy", "angry", "sad", "neutral")
 
@@ -198,83 +198,9 @@ def test_arrays_of_different_lengths_are_refused():
         make_splits("subject", ["sad", "happy"], ["a"])
     with pytest.raises(ShapeError):
         make_splits("subject", ["sad", "happy"], ["a", "b"], synthetic=[True])
-    with pytest.raises(ShapeError):
-        split_by_subject(["sad", "happy"], ["a"])
-
-
-@pytest.mark.filterwarnings("ignore::moodwalk.errors.MoodwalkWarning")
-@given(layouts(), st.integers(0, 99))
-def test_parts_share_no_subject_and_training_has_every_class(layout, seed):
-    labels, subjects, _ = layout
-    people, names = np.array(subjects), np.array(labels)
-    try:
-        parts = split_by_subject(labels, subjects, seed=seed)
-    except ConfigError:
-        # only these can fail: too few classes, or as many subjects as classes and parts need
-        assert len(set(labels)) < 2 or len(set(subjects)) < 3 + len(set(labels))
-        return
-    walkers = [set(people[part]) for part in parts]
-    assert all(walkers)
-    assert not walkers[0] & (walkers[1] | walkers[2])
-    assert not walkers[1] & walkers[2]
-    assert sorted(np.concatenate(parts).tolist()) == list(range(len(labels)))
-    assert set(names[parts[0]]) == set(labels)
-
-
-def test_parts_have_the_proportions_of_gaits_and_classes():
-    labels, subjects = make_layout(100)
-    for part, share in zip(split_by_subject(labels, subjects), (0.7, 0.2, 0.1), strict=True):
-        assert len(part) / len(labels) == pytest.approx(share, abs=0.02)
-        for name in EMOTIONS:
-            assert (labels[part] == name).mean() == pytest.approx(0.25, abs=0.05)
-
-
-def test_another_seed_deals_other_parts_and_the_same_seed_the_same():
-    labels, subjects = make_layout(40)
-    first, again, other = (split_by_subject(labels, subjects, seed=seed) for seed in (1, 1, 2))
-    for one, two in zip(first, again, strict=True):
-        np.testing.assert_array_equal(one, two)
-    assert first[2].tolist() != other[2].tolist()
-
-
-def test_a_part_of_zero_stays_empty():
-    labels, subjects = make_layout()
-    training, validation, test = split_by_subject(labels, subjects, (8, 2, 0))
-    assert (len(training) + len(validation), len(test)) == (len(labels), 0)
-    assert len(validation) / len(labels) == pytest.approx(0.2, abs=0.05)
-
-
-def test_the_only_subject_of_a_class_is_trained_on_with_a_warning():
-    labels, subjects = make_layout()
-    labels = np.where(labels == "angry", "sad", labels)
-    labels[subjects == "S11"] = "angry"
-    for seed in range(5):
-        with pytest.warns(MoodwalkWarning, match="has no angry gait") as caught:
-            training, _, _ = split_by_subject(labels, subjects, seed=seed)
-        assert len(caught) == 2
-        assert "S11" in subjects[training]
-
-
-@pytest.mark.parametrize(
-    ("labels", "subjects", "proportions", "message"),
-    [
-        (["sad"] * 9, list("abcdefghi"), (7, 2, 1), "1 class"),
-        (["sad", "happy"], ["a", "b"], (7, 2, 1), "2 subjects cannot fill"),
-        (["sad", "happy"], ["a", "b"], (0, 2, 1), "expected three numbers"),
-        (["sad", "happy"], ["a", "b"], (7, -2, 1), "expected three numbers"),
-        (["sad", "happy"], ["a", "b"], (7, 2), "expected three numbers"),
-    ],
-)
-def test_what_cannot_be_dealt_is_refused(labels, subjects, proportions, message):
-    with pytest.raises(ConfigError, match=message):
-        split_by_subject(labels, subjects, proportions)
 
 
 def test_the_real_gaits_split_as_promised(real_gaits):
     labels, subjects = real_gaits.labels, real_gaits.subjects
     splits = make_splits("subject", labels, subjects, 10, repeats=3)
     assert sum(len(split.test) for split in splits) == 3 * 342
-    training, validation, test = split_by_subject(labels, subjects)
-    assert len(training) / 342 == pytest.approx(0.7, abs=0.03)
-    assert len(validation) / 342 == pytest.approx(0.2, abs=0.03)
-    assert len(test) / 342 == pytest.approx(0.1, abs=0.03)
