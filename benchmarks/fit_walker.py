@@ -1,6 +1,7 @@
 """Measure the 342 real gaits and print the tables of `moodwalk.walker`.
 
-    python benchmarks/fit_walker.py PATH            the rows that stand in walker.py
+    python benchmarks/fit_walker.py PATH            the rows that stand in walker/population.py,
+                                                    then those in walker/parameters.py
     python benchmarks/fit_walker.py PATH --markdown the same for docs/simulated-walks.md
     python benchmarks/fit_walker.py PATH --check    how well the measures find known parameters,
                                                     and how separable real and simulated walks are
@@ -9,8 +10,8 @@ PATH is the folder of Emotion-Gait's `features.h5` and `labels.h5`.
 
 Every measure is taken in a frame of the gait's own, because absolute lean, heading and size of these
 gaits are lost: across = mean line of hips and shoulders, up = from the mean of both feet to the root,
-forward = the side to which knees bend. (In about two thirds of the gaits that is -z, so that joints
-4-6 and 10-12 lie on the walker's left; the sides are swapped there.) Lengths are shares of the leg.
+forward = the side to which knees bend. (In 220 gaits that is -z; there the sides are exchanged, which
+leaves every measure but the sign of the asymmetries as it is.) Lengths are shares of the leg.
 """
 
 import argparse
@@ -26,9 +27,10 @@ from moodwalk.emotion import EMOTIONS
 from moodwalk.gait import Gait, GaitSet
 from moodwalk.io import load_emotion_gait
 from moodwalk.skeleton import BONES, MIRROR, Joint
+from moodwalk.walker.parameters import LEG_TO_HEIGHT
 
 FloatArray = NDArray[np.float64]
-REFERENCE_LEG_M = walker.LEG_TO_HEIGHT * walker.REFERENCE_HEIGHT_M
+REFERENCE_LEG_M = LEG_TO_HEIGHT * walker.REFERENCE_HEIGHT_M
 ZERO_MEAN = ("asymmetry", "arm_asymmetry")
 """Sides are not reliable in this data, so only the size of these is used."""
 
@@ -233,7 +235,7 @@ def compute_subject_share(values: FloatArray, subjects: NDArray[np.str_]) -> flo
 
 
 def format_rows(found: Fit) -> list[str]:
-    """Rows as they stand in walker.py."""
+    """Rows as they stand in walker/population.py."""
     rows: list[str] = []
     for name, spreads in found.spreads.items():
         digits = get_digits(name)
@@ -267,7 +269,7 @@ def get_digits(name: str) -> int:
 
 
 def format_proportions(gaits: Sequence[Gait]) -> list[str]:
-    """Mean and sd of bone lengths over the leg, both sides together."""
+    """Rows as they stand in walker/parameters.py: bone lengths over the leg, both sides together."""
     bodies = [to_body_frame(gait) for gait in gaits]
     named: dict[str, tuple[tuple[Joint, Joint], ...]] = {
         "lower_trunk": BONES[0:1],

@@ -16,6 +16,7 @@ from moodwalk.preprocess import resample_positions
 from moodwalk.skeleton import MIRROR, N_JOINTS
 
 __all__ = [
+    "STANDARD_AUGMENTATION",
     "Augmentation",
     "add_noise",
     "change_size",
@@ -273,6 +274,12 @@ class Augmentation:
         if self.noise_m:
             moved = add_noise(moved, self.noise_m, rng)
         return moved.copy() if moved is positions else moved
+
+
+STANDARD_AUGMENTATION = Augmentation(
+    mirror=0.5, rotation_deg=180.0, size=0.1, time_shift=1.0, speed=0.1, noise_m=0.005
+)
+"""What a walk may look like without another emotion: chosen for what it means, not by accuracy."""
 
 
 def _draw_factor(largest_gain: float, uniform: float) -> float:

@@ -17,7 +17,7 @@ from moodwalk.gait import Gait, GaitSet
 from moodwalk.models.catalogue import check_model
 from moodwalk.models.classic import CLASSIC, make_classic
 from moodwalk.models.stgcn import STGCN_MODELS
-from moodwalk.preprocess import resample
+from moodwalk.preprocess import standardise
 from moodwalk.skeleton import Partition
 from moodwalk.splitting import split_by_subject
 
@@ -153,12 +153,13 @@ augmentation, select, patience, device, precision, seed
         gaits = _check_gaits(X)
         labels = _check_labels(gaits, y)
         check_model(self.model)
-        self.classes_ = np.unique(labels)
-        self.temperature_ = 1.0
-        if len(self.classes_) < 2:
+        classes = np.unique(labels)
+        if len(classes) < 2:
             raise LabelError(
                 f"All {len(gaits)} gaits are {labels[0]}; expected at least two emotions."
             )
+        self.classes_ = classes
+        self.temperature_ = 1.0
         if self.model in CLASSIC:
             params = dict(self.model_params or {})
             if self.class_weight is not None:
@@ -171,7 +172,7 @@ augmentation, select, patience, device, precision, seed
 
     def predict_proba(self, X: Sequence[Gait]) -> NDArray[np.float64]:
         """Return the probability of every class, (n, k), columns as in ``classes_``."""
-        check_is_fitted(self, "classes_")
+        self._check_fitted()
         gaits = _check_gaits(X)
         if self.model in CLASSIC:
             return np.asarray(self.learner_.predict_proba(_compute_table(gaits)), dtype=np.float64)
@@ -192,7 +193,7 @@ augmentation, select, patience, device, precision, seed
         ConfigError
             If the model is a classic learner.
         """
-        check_is_fitted(self, "classes_")
+        self._check_fitted()
         if self.model in CLASSIC:
             raise ConfigError(f"'{self.model}' has no logits; networks have.")
         from moodwalk.training import compute_logits
@@ -207,7 +208,7 @@ augmentation, select, patience, device, precision, seed
         ConfigError
             If the model is a classic learner, which has no weights of this format.
         """
-        check_is_fitted(self, "classes_")
+        self._check_fitted()
         if self.model in CLASSIC:
             raise ConfigError(f"'{self.model}' has no weights to write; only networks have.")
         from moodwalk.models.checkpoint import Checkpoint, write_checkpoint
@@ -258,8 +259,7 @@ augmentation, select, patience, device, precision, seed
         )
         held_out = None if validation is None else _check_gaits(validation)
         if held_out is None and (self.select != "last" or self.patience is not None):
-            shares = (1 - self.validation_share, self.validation_share, 0.0)
-            kept, aside, _ = split_by_subject(labels, gaits.subjects, shares, self.seed)
+            kept, aside = self._set_aside(gaits, labels)
             held_out = gaits[aside]
             validation_labels = labels[aside]
             gaits, labels = gaits[kept], labels[kept]
@@ -289,6 +289,24 @@ augmentation, select, patience, device, precision, seed
             )
         self.network_, self.encoder_ = network, encoder
 
+    def _set_aside(
+        self, gaits: GaitSet, labels: NDArray[np.str_]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return which gaits to train on, and which real ones of other subjects to validate on."""
+        if not 0 < self.validation_share < 1:
+            raise ConfigError(
+                f"validation_share is {self.validation_share}; expected a share between 0 and 1."
+            )
+        subjects = gaits.subjects
+        real = np.flatnonzero([not gait.synthetic for gait in gaits])
+        shares = (1 - self.validation_share, self.validation_share, 0.0)
+        _, aside, _ = split_by_subject(labels[real], subjects[real], shares, self.seed)
+        aside = real[aside]
+        return np.flatnonzero(~np.isin(subjects, subjects[aside])), aside
+
+    def _check_fitted(self) -> None:
+        check_is_fitted(self, "learner_" if self.model in CLASSIC else "network_")
+
 
 def _check_gaits(X: Sequence[Gait]) -> GaitSet:
     if isinstance(X, GaitSet):
@@ -314,4 +332,4 @@ def _check_labels(gaits: GaitSet, y: Sequence[str] | NDArray[np.str_] | None) ->
 
 
 def _compute_table(gaits: GaitSet) -> NDArray[np.float64]:
-    return compute_affective_features([resample(gait, 30.0) for gait in gaits])
+    return compute_affective_features([standardise(gait) for gait in gaits])

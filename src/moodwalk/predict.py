@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from moodwalk.cycles import compute_cadence
 from moodwalk.emotion import EMOTIONS, Emotion
 from moodwalk.errors import ConfigError, QualityError
-from moodwalk.features import find_foot_strikes
-from moodwalk.gait import MIN_FRAMES, Gait
+from moodwalk.gait import Gait
 from moodwalk.models.checkpoint import Checkpoint, read_checkpoint
-from moodwalk.preprocess import centre, resample
-from moodwalk.skeleton import Joint
+from moodwalk.preprocess import resample
+from moodwalk.skeleton import N_JOINTS
 from moodwalk.training import compute_logits
 
-__all__ = ["SHIPPED_WEIGHTS", "Prediction", "Predictor", "Window", "compute_cadence"]
+__all__ = ["SHIPPED_WEIGHTS", "Prediction", "Predictor", "Window"]
 
 SHIPPED_WEIGHTS = "step-emotion-gait.safetensors"
 
@@ -155,41 +155,46 @@ class Predictor:
         QualityError
             If joints are missing, or a walk is too short at the network's frame rate.
         """
-        parts = [self._cut(gait) for gait in gaits]
-        pieces = [piece for part in parts for piece in part]
+        walks = [self._check(gait) for gait in gaits]
+        starts = [self._find_windows(len(walk)) for walk in walks]
+        length = self.checkpoint.encoder.n_frames
+        pieces = [
+            walk.with_positions(walk.positions[start : start + length])
+            for walk, begin in zip(walks, starts, strict=True)
+            for start in begin
+        ]
         if not pieces:
             return []
         logits = compute_logits(self.checkpoint.network, self.checkpoint.encoder, pieces)
         probabilities = softmax(logits.astype(np.float64) / self.checkpoint.temperature, axis=1)
-        ends = np.cumsum([len(part) for part in parts])
+        ends = np.cumsum([len(begin) for begin in starts])
         each = np.split(probabilities, ends[:-1])
         return [
-            self._conclude(gait, part, rows)
-            for gait, part, rows in zip(gaits, parts, each, strict=True)
+            self._conclude(gait, walk, begin, rows)
+            for gait, walk, begin, rows in zip(gaits, walks, starts, each, strict=True)
         ]
 
-    def _cut(self, gait: Gait) -> list[Gait]:
-        """Return the walk, at the network's frame rate, in windows of its input's length."""
-        where = f"gait '{gait.name}'" if gait.name else "gait"
+    def _check(self, gait: Gait) -> Gait:
+        """Return the walk at the network's frame rate."""
         if gait.n_missing:
+            where = f"gait {gait.name!r}" if gait.name else "gait"
             raise QualityError(
-                f"{where}: {gait.n_missing} of {gait.positions.shape[0] * gait.positions.shape[1]} joint "
-                f"positions are missing (NaN); expected none. Fill the gaps or cut these frames."
+                f"{where}: {gait.n_missing} of {len(gait) * N_JOINTS} joint positions are missing (NaN); "
+                f"expected none. Fill the gaps or cut these frames."
             )
-        gait = resample(gait, self.checkpoint.encoder.fps)
+        return resample(gait, self.checkpoint.encoder.fps)
+
+    def _find_windows(self, n_frames: int) -> list[int]:
+        """Return the first frames of windows that overlap by half and cover the walk."""
         length = self.checkpoint.encoder.n_frames
-        if len(gait) <= length:
-            return [gait]
-        last = len(gait) - length
-        starts = np.unique([*range(0, last, max(MIN_FRAMES, length // 2)), last])
-        return [gait.with_positions(gait.positions[start : start + length]) for start in starts]
+        last = max(0, n_frames - length)
+        return [*range(0, last, max(1, length // 2)), last]
 
     def _conclude(
-        self, gait: Gait, pieces: list[Gait], rows: NDArray[np.float64]
+        self, gait: Gait, walk: Gait, starts: list[int], rows: NDArray[np.float64]
     ) -> Prediction:
         mean = rows.mean(axis=0)
-        classes = self.checkpoint.classes
-        emotion = classes[int(mean.argmax())]
+        emotion = self.checkpoint.classes[int(mean.argmax())]
         confidence = float(mean.max())
         abstained = confidence < self.min_confidence
         reason = ""
@@ -198,6 +203,11 @@ class Predictor:
                 f"{emotion} is the most probable with {confidence:.0%}, "
                 f"below the {self.min_confidence:.0%} asked for"
             )
+        ends = [min(start + self.checkpoint.encoder.n_frames, len(walk)) for start in starts]
+        windows = tuple(
+            Window(start / walk.fps, end / walk.fps, self._by_emotion(row))
+            for start, end, row in zip(starts, ends, rows, strict=True)
+        )
         return Prediction(
             emotion,
             self._by_emotion(mean),
@@ -206,44 +216,12 @@ class Predictor:
             compute_cadence(gait),
             len(gait),
             gait.fps,
-            tuple(self._make_window(i, gait, pieces, row) for i, row in enumerate(rows)),
+            windows,
         )
-
-    def _make_window(
-        self, i: int, gait: Gait, pieces: list[Gait], row: NDArray[np.float64]
-    ) -> Window:
-        fps, length = self.checkpoint.encoder.fps, len(pieces[i])
-        n_frames = round((len(gait) - 1) * fps / gait.fps) + 1
-        start = min(i * max(MIN_FRAMES, length // 2), max(0, n_frames - length))
-        return Window(start / fps, (start + length) / fps, self._by_emotion(row))
 
     def _by_emotion(self, row: NDArray[np.float64]) -> dict[Emotion, float]:
         known = dict(zip(self.checkpoint.classes, row.tolist(), strict=True))
         return {emotion: known[emotion] for emotion in EMOTIONS if emotion in known}
-
-
-def compute_cadence(gait: Gait) -> float | None:
-    """Compute the step rate from the strikes of both feet.
-
-    Parameters
-    ----------
-    gait
-        A walk; at least one foot must come down twice.
-
-    Returns
-    -------
-    float or None
-        Steps per minute: two steps for the mean time between strikes of the same foot. None where
-        no foot comes down twice, as in most walks of one cycle.
-
-    Notes
-    -----
-    A strike is a local minimum of the foot's height above the root, as in the published stride
-    features; noise on the heights adds minima and so raises the figure.
-    """
-    heights = centre(gait.positions)[:, [Joint.RIGHT_FOOT, Joint.LEFT_FOOT], 1]
-    gaps = np.concatenate([np.diff(find_foot_strikes(height)) for height in heights.T])
-    return float(120 * gait.fps / gaps.mean()) if len(gaps) else None
 
 
 def _name(probabilities: dict[Emotion, float]) -> dict[str, float]:

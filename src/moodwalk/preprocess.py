@@ -9,9 +9,21 @@ from moodwalk.errors import ConfigError, QualityError, ShapeError
 from moodwalk.gait import MIN_FRAMES, Gait
 from moodwalk.skeleton import N_JOINTS, Joint
 
-__all__ = ["align_to_pose", "centre", "resample", "resample_positions", "stack", "tile"]
+__all__ = [
+    "FPS",
+    "align_to_pose",
+    "centre",
+    "resample",
+    "resample_positions",
+    "stack",
+    "standardise",
+    "tile",
+]
 
 Positions = NDArray[np.floating]
+
+FPS = 30.0
+"""The frame rate of Emotion-Gait, to which models bring every walk."""
 
 # Knots for each old frame when the frame rate goes down. With nearly as many knots as frames the
 # least-squares spline swings between them.
@@ -110,6 +122,28 @@ def stack(gaits: Sequence[Gait], n_frames: int) -> NDArray[np.float32]:
         _refuse_missing(used, f"gait '{gait.name or i}': a network needs every joint")
         batch[i] = tile(used, n_frames)
     return batch
+
+
+def standardise(gait: Gait, fps: float = FPS) -> Gait:
+    """Bring a walk to the form of Emotion-Gait: root at the origin in every frame, 30 fps.
+
+    Affective features of walks are comparable only in one form: travel adds to the speed of every
+    joint, and differences of higher order depend on the frame rate.
+
+    Parameters
+    ----------
+    gait
+        The walk.
+    fps
+        Frames per second wanted.
+
+    Raises
+    ------
+    QualityError
+        If a joint is missing where it is needed, or the walk is too short at that rate.
+    """
+    gait = resample(gait, fps)
+    return gait.with_positions(centre(gait.positions))
 
 
 def resample(gait: Gait, fps: float) -> Gait:

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from moodwalk.cli import data, features
+from moodwalk.cli import checkpoint, data, evaluate, features, predict, train
 from moodwalk.cli.output import print_error, show_warnings
 from moodwalk.errors import MoodwalkError
 
@@ -39,6 +39,10 @@ app = typer.Typer(
 COMMANDS: tuple[Callable[[typer.Typer], None], ...] = (
     data.register,
     features.register,
+    train.register,
+    evaluate.register,
+    predict.register,
+    checkpoint.register,
 )
 """What hangs its commands on the app, in the order of ``moodwalk --help``."""
 

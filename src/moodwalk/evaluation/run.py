@@ -1,7 +1,6 @@
 """Train and test an estimator under a protocol, and say how good it is."""
 
 import pickle
-import platform
 import sys
 import time
 import warnings
@@ -9,7 +8,6 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -30,13 +28,13 @@ from moodwalk.evaluation.metrics import (
 from moodwalk.evaluation.protocols import PROTOCOLS, Split, make_splits
 from moodwalk.evaluation.statistics import compute_proportion_interval, compute_subject_interval
 from moodwalk.gait import Gait, GaitSet
+from moodwalk.provenance import describe_versions
 
 __all__ = ["Evaluation", "Fold", "evaluate"]
 
 Progress = Callable[[int, int], None]
 
 _SEEDS = ("seed", "random_state")
-_VERSIONED = ("moodwalk", "numpy", "scipy", "scikit-learn", "torch")
 # of the developer, not of the user: shown where filters ask for them, but no part of a result
 _DEVELOPER_WARNINGS = (DeprecationWarning, PendingDeprecationWarning, ResourceWarning)
 
@@ -124,8 +122,8 @@ class Evaluation:
         (m, k) out-of-fold probabilities of every answer, ordered by repeat, then gait.
     indices
         (m,) which gait each answer is about, as an index into what was evaluated.
-    repeat
-        (m,) repeat of every answer.
+    repeat, fold
+        (m,) repeat and fold of every answer.
     """
 
     protocol: str
@@ -156,6 +154,7 @@ class Evaluation:
     probabilities: NDArray[np.float64] = field(repr=False)
     indices: NDArray[np.int64] = field(repr=False)
     repeat: NDArray[np.int64] = field(repr=False)
+    fold: NDArray[np.int64] = field(repr=False)
 
     def to_dict(self, *, answers: bool = False) -> dict[str, Any]:
         """Return what `json.dumps` takes: first what ``evaluate --json`` promises, then the rest.
@@ -163,7 +162,7 @@ class Evaluation:
         Parameters
         ----------
         answers
-            Whether to add true class, probabilities, index and repeat of every answer.
+            Whether to add true class, probabilities, index, repeat and fold of every answer.
         """
         result: dict[str, Any] = {
             "protocol": self.protocol,
@@ -197,6 +196,7 @@ class Evaluation:
                 "probabilities": self.probabilities.tolist(),
                 "indices": self.indices.tolist(),
                 "repeat": self.repeat.tolist(),
+                "fold": self.fold.tolist(),
             }
         return result
 
@@ -476,8 +476,9 @@ def _summarise(
     """Compute the figures of all answers together."""
     indices = np.concatenate([split.test for split in splits])
     repeat = np.concatenate([np.full(len(split.test), split.repeat) for split in splits])
+    fold = np.concatenate([np.full(len(split.test), split.fold) for split in splits])
     order = np.lexsort((indices, repeat))
-    indices, repeat = indices[order], repeat[order]
+    indices, repeat, fold = indices[order], repeat[order], fold[order]
     table = np.concatenate([result.probabilities for result in results])[order]
     labels, subjects = all_labels[indices], all_subjects[indices]
     predicted = np.array(classes)[table.argmax(axis=1)]
@@ -500,11 +501,12 @@ def _summarise(
         confusion=scores.confusion,
         accuracy_by_repeat=tuple(float(right[repeat == r].mean()) for r in np.unique(repeat)),
         seed=seed,
-        versions={"python": platform.python_version()} | {p: version(p) for p in _VERSIONED},
+        versions=describe_versions(),
         labels=labels,
         probabilities=table,
         indices=indices,
         repeat=repeat,
+        fold=fold,
         **said,
     )
 

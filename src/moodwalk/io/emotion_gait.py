@@ -38,6 +38,7 @@ __all__ = [
     "load_emotion_gait",
     "parse_subject",
     "read_emotion_gait_parts",
+    "write_coded_emotion_gait",
     "write_emotion_gait",
 ]
 
@@ -140,6 +141,69 @@ def write_emotion_gait(path: str | Path, gaits: Sequence[Gait]) -> None:
         If there is no gait, frame rates differ (the format holds one a file), a joint is missing
         (the format cannot say so), or the file cannot be written.
     """
+    fps = _check_to_write(path, gaits)
+    labels = GaitSet(gaits).labels
+    width = max(5, len(str(len(gaits))))
+    keys = [f"{i:0{width}d}_{label.capitalize()}" for i, label in enumerate(labels, start=1)]
+    with write_whole(path) as temporary:
+        _write_features(temporary, dict(zip(keys, gaits, strict=True)), fps)
+
+
+def write_coded_emotion_gait(
+    folder: str | Path, gaits: Sequence[Gait], labels: str | Sequence[str] = "emotion-gait"
+) -> tuple[Path, Path]:
+    """Write gaits as the published set has them: ``features.h5``, and ``labels.h5`` with codes.
+
+    Keys are the gaits' names. Reading gives the same gaits again, as `write_emotion_gait` does, if
+    it is told the same order.
+
+    Parameters
+    ----------
+    folder
+        Where to write both files, each whole or not at all; made where it is missing.
+    gaits
+        Labelled gaits of one frame rate, without missing joints, each of another name.
+    labels
+        The emotions that codes 0 to 3 stand for; the default is what `load_emotion_gait` takes
+        ``labels.h5`` to have.
+
+    Returns
+    -------
+    tuple of Path
+        The feature file and the label file.
+
+    Raises
+    ------
+    LabelError
+        If a gait has no label, or `labels` is no order.
+    DataFormatError
+        As for `write_emotion_gait`; also if a gait has no name, one with a slash, or that of another.
+    """
+    features, codes = Path(folder) / "features.h5", Path(folder) / "labels.h5"
+    order = parse_label_order(labels)
+    fps = _check_to_write(features, gaits)
+    emotions = [Emotion(label) for label in GaitSet(gaits).labels]
+    by_key = {gait.name: gait for gait in gaits}
+    if strange := [key for key in by_key if not key.strip(".") or "/" in key or "\0" in key]:
+        raise DataFormatError(
+            f"{features}: {strange[0]!r} cannot be a key of this format; expected a name without "
+            f"slashes. Name the gaits before."
+        )
+    if len(by_key) < len(gaits):
+        raise DataFormatError(
+            f"{features}: {len(gaits)} gaits have {len(by_key)} different names; expected one each, "
+            f"for names are the keys."
+        )
+    with write_whole(codes) as temporary_codes, write_whole(features) as temporary:
+        _write_features(temporary, by_key, fps)
+        with h5py.File(temporary_codes, "w") as file:
+            for key, emotion in zip(by_key, emotions, strict=True):
+                file.create_dataset(key, data=np.int64(order.index(emotion)))
+    return features, codes
+
+
+def _check_to_write(path: str | Path, gaits: Sequence[Gait]) -> float:
+    """Return the frame rate of gaits that one file can hold."""
     rates = {gait.fps for gait in gaits}
     if not rates:
         raise DataFormatError(f"{path}: no gaits to write; expected at least one.")
@@ -154,13 +218,14 @@ def write_emotion_gait(path: str | Path, gaits: Sequence[Gait]) -> None:
                 f"{path}: gait {gait.name!r} misses {gait.n_missing} joint positions; "
                 f"expected none. Fill or cut the gap before."
             )
-    labels = GaitSet(gaits).labels
-    width = max(5, len(str(len(gaits))))
-    with write_whole(path) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs["fps"] = rates.pop()
+    return rates.pop()
+
+
+def _write_features(path: Path, gaits: Mapping[str, Gait], fps: float) -> None:
+    with h5py.File(path, "w") as file:
+        file.attrs["fps"] = fps
         file.attrs["key_names"] = "true"
-        for number, (gait, label) in enumerate(zip(gaits, labels, strict=True), start=1):
-            key = f"{number:0{width}d}_{label.capitalize()}"
+        for key, gait in gaits.items():
             dataset = file.create_dataset(key, data=gait.positions.reshape(len(gait), N_COLUMNS))
             dataset.attrs["synthetic"] = int(gait.synthetic)
             for field in ("name", "subject", "acted"):

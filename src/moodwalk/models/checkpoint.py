@@ -99,6 +99,11 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         if not temperature > 0:
             raise CheckpointError(f"temperature is {temperature}; expected a positive number.")
         encoder = GaitEncoder.from_dict(header["encoder"])
+        if encoder.n_affective != network.config.n_affective:
+            raise CheckpointError(
+                f"the encoder gives {encoder.n_affective} affective features; "
+                f"the network expects {network.config.n_affective}."
+            )
         model, card = str(header["model"]), dict(header["card"])
     except (KeyError, TypeError, ValueError, RuntimeError, MoodwalkError) as error:
         reason = " ".join(str(error).split())[:200]

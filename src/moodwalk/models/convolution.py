@@ -66,7 +66,12 @@ def convolve_time(x: Tensor, weight: Tensor, *, stride: int = 1, form: Form = "a
     if form == "direct":
         return _convolve_direct(x, weight, stride)
     flat = x.reshape(n_frames, n_columns, n_in)
-    y = cast("Tensor", _FrequencyConvolution.apply(flat, weight, stride))
+    if torch.is_autocast_enabled(x.device.type):
+        # A spectrum in half precision would drown what it adds up; stay in the weights' type.
+        with torch.autocast(x.device.type, enabled=False):
+            y = cast("Tensor", _FrequencyConvolution.apply(flat.to(weight.dtype), weight, stride))
+    else:
+        y = cast("Tensor", _FrequencyConvolution.apply(flat, weight, stride))
     return y.view(len(y), n_gaits, n_joints, -1)
 
 

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodwalk.errors import CheckpointError, ConfigError
-from moodwalk.features import FEATURES, FeatureScaler, compute_affective_features
+from moodwalk.features import FEATURES, compute_affective_features
 from moodwalk.gait import Gait
-from moodwalk.preprocess import align_to_pose, centre, resample, stack
+from moodwalk.preprocess import FPS, align_to_pose, resample, stack, standardise
+from moodwalk.scaling import FeatureScaler
 from moodwalk.skeleton import N_JOINTS
 
 __all__ = ["GaitEncoder"]
@@ -44,6 +45,10 @@ class GaitEncoder:
     def __post_init__(self) -> None:
         if self.n_frames < 1:
             raise ConfigError(f"n_frames is {self.n_frames}; expected at least 1.")
+        if self.n_affective > len(FEATURES):
+            raise ConfigError(
+                f"n_affective is {self.n_affective}; there are {len(FEATURES)} features."
+            )
 
     @classmethod
     def fit(
@@ -53,7 +58,7 @@ class GaitEncoder:
         n_affective: int = 27,
         root_relative: bool = True,
         n_frames: int | None = None,
-        fps: float = 30.0,
+        fps: float = FPS,
     ) -> Self:
         """Learn from training gaits.
 
@@ -80,10 +85,11 @@ class GaitEncoder:
             raise ConfigError("There are no training gaits to learn the normalisation from.")
         if n_affective > len(FEATURES):
             raise ConfigError(f"n_affective is {n_affective}; there are {len(FEATURES)} features.")
-        gaits = [resample(gait, fps) for gait in gaits]
+        bring = standardise if root_relative else resample
+        gaits = [bring(gait, fps) for gait in gaits]
         table = compute_affective_features(gaits)[:, :n_affective] if n_affective else None
         return cls(
-            n_frames=n_frames or max(len(gait) for gait in gaits),
+            n_frames=max(len(gait) for gait in gaits) if n_frames is None else n_frames,
             fps=fps,
             root_relative=root_relative,
             scaler=None if table is None else FeatureScaler.fit(table),
@@ -94,6 +100,10 @@ class GaitEncoder:
     def n_affective(self) -> int:
         """Number of affective features."""
         return 0 if self.scaler is None else len(self.scaler.minimum)
+
+    def bring(self, gait: Gait) -> Gait:
+        """Bring a walk to the network's frame rate and, where it wants that, its root to the origin."""
+        return standardise(gait, self.fps) if self.root_relative else resample(gait, self.fps)
 
     def encode(
         self, gaits: Sequence[Gait]
@@ -112,7 +122,7 @@ class GaitEncoder:
         affective
             (n, F) float32, normalised, or None.
         """
-        gaits = [resample(gait, self.fps) for gait in gaits]
+        gaits = [self.bring(gait) for gait in gaits]
         affective = None
         if self.scaler is not None:
             table = compute_affective_features(gaits)[:, : self.n_affective]
@@ -120,8 +130,7 @@ class GaitEncoder:
         if self.pose is not None:
             pose = self.pose
             gaits = [g.with_positions(align_to_pose(g.positions, pose)) for g in gaits]
-        positions = stack(gaits, self.n_frames)
-        return (centre(positions) if self.root_relative else positions), affective
+        return stack(gaits, self.n_frames), affective
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as JSON can hold it."""

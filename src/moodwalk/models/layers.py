@@ -32,7 +32,8 @@ class ChannelNorm(nn.BatchNorm1d):
         """
         rows = input.reshape(-1, input.shape[-1])
         mean, var = self.running_mean, self.running_var
-        assert mean is not None and var is not None  # narrows BatchNorm1d's optional buffers
+        assert mean is not None  # BatchNorm1d's buffers are optional; ours are not
+        assert var is not None
         if not self.training:
             shifted = mean if bias is None else mean - bias
             y = F.batch_norm(rows, shifted, var, self.weight, self.bias, eps=self.eps)
@@ -71,8 +72,8 @@ class _NormaliseRows(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         x, weight, mean, scale = cast("tuple[Tensor, Tensor, Tensor, Tensor]", ctx.saved_tensors)
-        dy = grad_outputs[0].contiguous()
-        centred = x - mean
+        centred = x - mean  # in the wider type, where mixed precision gave a narrow x
+        dy = grad_outputs[0].contiguous().to(centred.dtype)
         dbias = dy.sum(dim=0)
         dweight = torch.linalg.vecdot(dy, centred, dim=0) * scale
         dx = None
@@ -80,7 +81,7 @@ class _NormaliseRows(torch.autograd.Function):
             # weight * scale * (dy - mean of dy - normalised x * mean of (dy * normalised x))
             factor = weight * scale
             centred *= -factor * scale * dweight / len(x)
-            dx = centred.addcmul_(dy, factor).sub_(factor * dbias / len(x))
+            dx = centred.addcmul_(dy, factor).sub_(factor * dbias / len(x)).to(x.dtype)
         return dx, dweight, dbias, None, None, None, None
 
 

@@ -20,7 +20,8 @@ class TrainingConfig:
     epochs
         Passes over the training gaits.
     batch_size
-        Gaits a step at most; the batches of an epoch are as equal as they can be.
+        Gaits a step; the batches of an epoch are as equal as they can be. Only where a lone gait
+        would be left does a batch take one more.
     optimizer
         ``adam``, or ``sgd`` with Nesterov momentum 0.9.
     learning_rate, weight_decay
@@ -75,6 +76,14 @@ class TrainingConfig:
             )
         if not self.learning_rate > 0:
             raise ConfigError(f"learning_rate is {self.learning_rate}; expected a positive number.")
+        if not self.weight_decay >= 0:
+            raise ConfigError(f"weight_decay is {self.weight_decay}; expected 0 or more.")
+        if not 0 <= self.label_smoothing < 1:
+            raise ConfigError(
+                f"label_smoothing is {self.label_smoothing}; expected a share from 0 up to 1."
+            )
+        if self.seed < 0:
+            raise ConfigError(f"seed is {self.seed}; expected 0 or more.")
         if self.optimizer not in ("adam", "sgd"):
             raise ConfigError(f"optimizer is '{self.optimizer}'; expected adam or sgd.")
         if self.select not in get_args(Select):

@@ -1,5 +1,6 @@
 """The fit loop: from gaits and a network to trained weights, from top to bottom."""
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
@@ -13,9 +14,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from moodwalk.emotion import Emotion
-from moodwalk.errors import ConfigError
+from moodwalk.emotion import parse_emotion
+from moodwalk.errors import ConfigError, LabelError
 from moodwalk.gait import Gait
+from moodwalk.io.atomic import check_writable
 from moodwalk.models.encoding import GaitEncoder
 from moodwalk.models.stgcn import Stgcn
 from moodwalk.training.config import EpochRecord, Select, TrainingConfig
@@ -71,7 +73,12 @@ def train(
     Raises
     ------
     ConfigError
-        If the epoch is to be chosen without validation gaits, or the device is not there.
+        If the epoch is to be chosen without validation gaits, there are too few training gaits, the
+        device is not there, or the loss is not finite.
+    LabelError
+        If labels are of another number than gaits, or not among the classes.
+    DataFormatError
+        If `run` cannot be written.
     CheckpointError
         If `run` holds the state of another training.
     """
@@ -79,16 +86,21 @@ def train(
         raise ConfigError(
             f"select='{config.select}' and early stopping need validation gaits; found none."
         )
+    if run is not None:
+        check_writable(run / "state.safetensors")
     team = Team.join(config)
+    if len(gaits) < team.least:
+        raise ConfigError(f"{len(gaits)} training gaits; expected at least {team.least}.")
     device = team.device
     network.to(device)
+    gaits = [encoder.bring(gait) for gait in gaits]
     inputs, affective = _encode(encoder, gaits, device)
-    targets = _index(labels, classes, device)
+    targets = _index(labels, classes, len(gaits), device)
     held_out = None
     if validation is not None:
         held_out = (
             *_encode(encoder, validation[0], device),
-            _index(validation[1], classes, device),
+            _index(validation[1], classes, len(validation[0]), device),
         )
     criterion = nn.CrossEntropyLoss(
         weight=_balance(targets, len(classes)) if config.class_weight else None,
@@ -104,6 +116,7 @@ def train(
     model = team.wrap(network)
     state = TrainingState(network, optimizer, config)
     if run is not None:
+        state.data = _fingerprint(encoder, (gaits, labels), validation or ((), ()), classes)
         state.load(run)
     writes = run is not None and team.rank == 0
     board = _open_tensorboard(run) if run is not None and writes else None
@@ -127,7 +140,7 @@ def train(
 
         model.train()
         total_loss, n_correct = torch.zeros((), device=device), torch.zeros((), device=device)
-        for batch in _make_batches(len(targets), config.batch_size, rng):
+        for batch in _make_batches(len(targets), config.batch_size, team.least, rng):
             mine = torch.as_tensor(team.share(batch), device=device)
             with mixed():
                 logits = model(inputs[mine], None if affective is None else affective[mine])
@@ -140,6 +153,9 @@ def train(
             total_loss += loss.detach()
             n_correct += (logits.argmax(1) == targets[mine]).sum()
 
+        if team.size > 1:  # each process has kept the running statistics of its own share
+            for buffer in network.buffers():
+                team.agree(buffer)
         train_loss, train_accuracy = (team.total(t) / len(targets) for t in (total_loss, n_correct))
         validation_loss = validation_accuracy = float("nan")
         if held_out is not None:
@@ -200,9 +216,11 @@ def _make_optimizer(network: Stgcn, config: TrainingConfig) -> torch.optim.Optim
     )
 
 
-def _make_batches(n: int, batch_size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """Shuffle; batches differ by one gait at most, for batch normalisation dislikes a lone one."""
-    yield from np.array_split(rng.permutation(n), -(-n // batch_size))
+def _make_batches(
+    n: int, batch_size: int, least: int, rng: np.random.Generator
+) -> Iterator[NDArray[np.int64]]:
+    """Shuffle; batches differ by one gait at most, and none is too small to be normalised."""
+    yield from np.array_split(rng.permutation(n), min(-(-n // batch_size), n // least))
 
 
 def _open_tensorboard(run: Path) -> Any:
@@ -227,9 +245,36 @@ def _encode(
     return torch.from_numpy(positions).to(device), features
 
 
-def _index(labels: Sequence[str], classes: Sequence[str], device: torch.device) -> Tensor:
+def _index(
+    labels: Sequence[str], classes: Sequence[str], n_gaits: int, device: torch.device
+) -> Tensor:
+    if len(labels) != n_gaits:
+        raise LabelError(f"{n_gaits} gaits but {len(labels)} labels; expected as many.")
     number = {str(name): i for i, name in enumerate(classes)}
-    return torch.tensor([number[str(Emotion(label))] for label in labels], device=device)
+    names = [str(parse_emotion(label)) for label in labels]
+    if other := sorted(set(names) - set(number)):
+        raise LabelError(
+            f"Gaits are labelled {', '.join(other)}; the network knows {', '.join(number)} only. "
+            f"Train on gaits of every emotion, or leave these out."
+        )
+    return torch.tensor([number[name] for name in names], device=device)
+
+
+def _fingerprint(
+    encoder: GaitEncoder,
+    training: tuple[Sequence[Gait], Sequence[str]],
+    validation: tuple[Sequence[Gait], Sequence[str]],
+    classes: Sequence[str],
+) -> str:
+    """Return a digest of what is trained on, by which a run's folder knows its gaits again."""
+    how = (encoder.n_frames, encoder.fps, encoder.n_affective, encoder.root_relative)
+    digest = hashlib.sha256(repr((*how, [str(name) for name in classes])).encode())
+    for part in (training, validation):
+        for gait, label in zip(*part, strict=True):
+            digest.update(f"{label} {gait.fps} {gait.positions.dtype} {len(gait)}".encode())
+            digest.update(gait.positions.tobytes())
+        digest.update(b"end")
+    return digest.hexdigest()
 
 
 def _balance(targets: Tensor, n_classes: int) -> Tensor:

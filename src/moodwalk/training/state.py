@@ -31,6 +31,8 @@ class TrainingState:
         One record an epoch.
     best
         The weights of the epoch that would be kept now; empty where the last one is kept.
+    data
+        A digest of the gaits, labels and classes.
     """
 
     network: Stgcn
@@ -38,6 +40,7 @@ class TrainingState:
     config: TrainingConfig
     history: list[EpochRecord] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
+    data: str = ""
 
     def save(self, run: Path) -> None:
         """Write ``metrics.csv`` and ``state.safetensors``, each whole or not at all."""
@@ -63,7 +66,7 @@ class TrainingState:
         Raises
         ------
         CheckpointError
-            If it belongs to a training with other options or another network.
+            If it belongs to a training with other options, other gaits or another network.
         """
         path = run / "state.safetensors"
         if not path.exists():
@@ -97,7 +100,11 @@ class TrainingState:
     def _options(self) -> dict[str, object]:
         """Return the options that decide what the weights become."""
         options = {k: v for k, v in self.config.to_dict().items() if k != "device"}
-        return {**options, "network": _plain(self.network.config.to_dict())}
+        return {
+            **options,
+            "network": _plain(self.network.config.to_dict()),
+            "training and validation gaits": self.data,
+        }
 
 
 def _plain(options: dict[str, object]) -> dict[str, object]:

@@ -73,12 +73,20 @@ class Team:
             torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
         return cls(torch.distributed.get_rank(), size, device, started)
 
+    @property
+    def least(self) -> int:
+        """Fewest gaits of a batch: batch normalisation needs two in every process."""
+        return 2 * self.size
+
     def wrap(self, network: Stgcn) -> nn.Module:
         """Return the network, made to average its gradients over all processes."""
         if self.size == 1:
             return network
         ids = [self.device.index] if self.device.type == "cuda" else None
-        return nn.parallel.DistributedDataParallel(network, device_ids=ids)
+        # Biases in front of a batch normalisation get no gradient (see ChannelNorm).
+        return nn.parallel.DistributedDataParallel(
+            network, device_ids=ids, find_unused_parameters=True
+        )
 
     def share(self, batch: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return this process's share of a batch."""

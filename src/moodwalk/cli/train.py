@@ -1,0 +1,214 @@
+"""``moodwalk train``: from labelled gaits to weights."""
+
+import json
+import os
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from moodwalk.cli.data import Json, Labels
+from moodwalk.cli.output import open_progress, print_json, print_line, print_note
+from moodwalk.errors import ConfigError
+
+if TYPE_CHECKING:
+    from moodwalk.gait import GaitSet
+    from moodwalk.runs import SubjectSplit
+    from moodwalk.training import EpochRecord
+
+__all__ = ["Data", "ModelName", "Seed", "register"]
+
+Data = Annotated[
+    Path,
+    typer.Option("--data", readable=False, metavar="PATH", help="An Emotion-Gait folder or file."),
+]
+ModelName = Annotated[
+    str, typer.Option("--model", metavar="NAME", help="A model; an unknown name lists them all.")
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Makes everything random repeat.")]
+
+
+class _Select(StrEnum):
+    LAST = "last"
+    LOSS = "loss"
+    ACCURACY = "accuracy"
+
+
+class _Optimizer(StrEnum):
+    ADAM = "adam"
+    SGD = "sgd"
+
+
+class _Precision(StrEnum):
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+
+
+def register(app: typer.Typer) -> None:
+    """Hang the command on the app."""
+    app.command("train")(train)
+
+
+def train(
+    data: Data,
+    run: Annotated[
+        Path,
+        typer.Option("-o", "--output", readable=False, metavar="RUN", help="Folder for the run."),
+    ],
+    model: ModelName = "step",
+    epochs: Annotated[int, typer.Option(help="Passes over the training gaits.")] = 60,
+    seed: Seed = 0,
+    labels: Labels = None,
+    split: Annotated[
+        str,
+        typer.Option(
+            metavar="SHARES|FILE.json",
+            help='Training, validation and test: shares such as 7:2:1, or {"train": [subjects], ...}.',
+        ),
+    ] = "7:2:1",
+    select: Annotated[
+        _Select, typer.Option(help="Which epoch is kept; loss and accuracy are of validation.")
+    ] = _Select.LOSS,
+    patience: Annotated[
+        int | None, typer.Option(help="Stop after so many epochs without a lower validation loss.")
+    ] = None,
+    optimizer: Annotated[_Optimizer, typer.Option(help="How weights move.")] = _Optimizer.ADAM,
+    learning_rate: Annotated[float, typer.Option(help="At the start.")] = 1e-3,
+    batch_size: Annotated[int, typer.Option(help="Gaits a step.")] = 8,
+    balanced: Annotated[bool, typer.Option("--balanced", help="Weight rare classes up.")] = False,
+    augment: Annotated[
+        bool,
+        typer.Option(
+            "--augment", help="Mirror, turn, shift in time, and vary size and speed of every gait."
+        ),
+    ] = False,
+    calibrate: Annotated[
+        int,
+        typer.Option(
+            metavar="FOLDS", help="Evaluate on so many folds of the training gaits and calibrate."
+        ),
+    ] = 0,
+    jobs: Annotated[int, typer.Option(help="Processes for these folds.")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps, ...")] = "auto",
+    precision: Annotated[
+        _Precision, typer.Option(help="Mixed where not float32.")
+    ] = _Precision.FLOAT32,
+    as_json: Json = False,
+) -> None:
+    """Train a network; weights, metrics and the story of the run go into RUN.
+
+    The same command resumes an interrupted run and ends with the same weights. Under torchrun all
+    processes train together.
+    """
+    from moodwalk.augment import STANDARD_AUGMENTATION
+    from moodwalk.estimator import GaitEmotionClassifier
+    from moodwalk.io import read
+    from moodwalk.models.catalogue import check_model
+    from moodwalk.runs import WEIGHTS, run_training
+
+    check_model(model)
+    gaits = read(data, labels).only_labelled()
+    parts = _make_split(gaits, split, seed)
+    if not len(parts.validation) and select is not _Select.LAST:
+        select = _Select.LAST
+        print_note("note: no validation gaits, so the last epoch is kept.")
+    estimator = GaitEmotionClassifier(
+        model,
+        epochs=epochs,
+        seed=seed,
+        select=select.value,
+        patience=patience,
+        optimizer=optimizer.value,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        class_weight="balanced" if balanced else None,
+        augmentation=STANDARD_AUGMENTATION if augment else None,
+        device=device,
+        precision=precision.value,
+    )
+    with open_progress() as progress:
+        bar = progress.add_task("epochs", total=epochs)
+
+        def show(record: "EpochRecord") -> None:
+            text = f"epoch {record.epoch}: loss {record.train_loss:.3f}"
+            if record.validation_loss == record.validation_loss:
+                text += (
+                    f", validation {record.validation_loss:.3f} ({record.validation_accuracy:.1%})"
+                )
+            progress.update(bar, completed=record.epoch, description=text)
+
+        story = run_training(
+            gaits,
+            estimator,
+            run,
+            parts,
+            calibration_folds=calibrate,
+            jobs=jobs,
+            on_epoch=show,
+            on_fold=_follow(progress, calibrate),
+        )
+    if int(os.environ.get("RANK", "0")):
+        return
+    if as_json:
+        print_json(story)
+    else:
+        _show(story, run / WEIGHTS)
+
+
+def _follow(progress: Any, calibrate: int) -> Callable[[int, int], None]:
+    if not calibrate:
+        return lambda done, total: None
+    bar = progress.add_task("folds", total=calibrate)
+    return lambda done, total: progress.update(bar, completed=done, total=total)
+
+
+def _make_split(gaits: "GaitSet", split: str, seed: int) -> "SubjectSplit":
+    from moodwalk.runs import SubjectSplit
+
+    if split.endswith(".json"):
+        try:
+            parts = json.loads(Path(split).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{split} cannot be read as JSON ({error}).") from None
+        named = cast("dict[str, Any]", parts) if isinstance(parts, dict) else {"": None}
+        if not all(isinstance(people, list) for people in named.values()):
+            raise ConfigError(
+                f'{split}: expected {{"train": [subjects], "validation": [...], "test": [...]}}.'
+            )
+        people = {str(part): [str(name) for name in names] for part, names in named.items()}
+        return SubjectSplit.from_subjects(gaits, people)
+    try:
+        train, validation, test = (float(share) for share in split.split(":"))
+    except ValueError:
+        raise ConfigError(
+            f"--split is '{split}'; expected shares such as 7:2:1 or a .json file."
+        ) from None
+    return SubjectSplit.by_shares(gaits, (train, validation, test), seed)
+
+
+def _show(story: dict[str, Any], weights: Path) -> None:
+    data = story["data"]
+    print_line(
+        f"{story['model']}: trained on {data['n_train']} gaits, "
+        f"{data['n_validation']} for validation, {data['n_test']} for test."
+    )
+    if "calibration" in story:
+        figures = story["calibration"]
+        low, high = story["evaluation"]["accuracy_ci95"]
+        print_line(
+            f"{story['evaluation']['accuracy']:.1%} ({low:.1%} to {high:.1%}) on out-of-fold gaits; "
+            f"temperature {figures['temperature']:.2f}, calibration error "
+            f"{figures['error_before']:.3f} -> {figures['error_after']:.3f}."
+        )
+    if "test" in story:
+        test = story["test"]
+        low, high = test["accuracy_ci95"]
+        print_line(
+            f"test: accuracy {test['accuracy']:.1%} (95 % interval {low:.1%} to {high:.1%}), balanced "
+            f"{test['balanced_accuracy']:.1%}, on {test['n_gaits']} gaits of {test['n_subjects']} "
+            f"subjects that it never saw."
+        )
+    print_line(f"weights: {weights}")

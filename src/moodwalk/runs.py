@@ -1,0 +1,281 @@
+"""One training from data to weights, with everything beside it that is needed to repeat it."""
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moodwalk.augment import Augmentation
+from moodwalk.errors import ConfigError
+from moodwalk.estimator import GaitEmotionClassifier
+from moodwalk.evaluation import (
+    Evaluation,
+    apply_temperature,
+    compute_calibration_error,
+    compute_log_loss,
+    compute_proportion_interval,
+    compute_scores,
+    evaluate,
+    fit_temperature,
+)
+from moodwalk.gait import GaitSet
+from moodwalk.io.atomic import check_writable, write_whole_text
+from moodwalk.models.stgcn import STGCN_MODELS
+from moodwalk.provenance import describe_versions, find_commit
+from moodwalk.splitting import split_by_subject
+from moodwalk.training import EpochRecord
+
+__all__ = ["Calibration", "SubjectSplit", "calibrate", "run_training"]
+
+WEIGHTS = "weights.safetensors"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class SubjectSplit:
+    """Which gaits are for training, validation and test; no subject is in two of them."""
+
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    test: NDArray[np.int64]
+
+    @classmethod
+    def by_shares(
+        cls, gaits: GaitSet, shares: tuple[float, float, float], seed: int
+    ) -> "SubjectSplit":
+        """Deal subjects out by shares, such as 7, 2, 1; a share of 0 leaves a part empty.
+
+        Raises
+        ------
+        ConfigError
+            If the shares are none, or there are too few subjects.
+        """
+        if shares[0] > 0 and shares[1:] == (0, 0):
+            nothing = np.array([], dtype=np.int64)
+            return cls(np.arange(len(gaits)), nothing, nothing)
+        return cls(*split_by_subject(gaits.labels, gaits.subjects, shares, seed))
+
+    @classmethod
+    def from_subjects(cls, gaits: GaitSet, parts: Mapping[str, Sequence[str]]) -> "SubjectSplit":
+        """Take the subjects of every part from a mapping.
+
+        Parameters
+        ----------
+        gaits
+            All gaits.
+        parts
+            Subjects under ``train``, ``validation`` and ``test``; the last two may be missing.
+
+        Raises
+        ------
+        ConfigError
+            If a part is unknown, a subject is in two parts or in none, or nobody walks under that name.
+        """
+        names = ("train", "validation", "test")
+        if strange := sorted(set(parts) - set(names)):
+            raise ConfigError(f"a split has no part '{strange[0]}'; expected {', '.join(names)}.")
+        owner: dict[str, str] = {}
+        for part in names:
+            for subject in parts.get(part, ()):
+                if owner.setdefault(subject, part) != part:
+                    raise ConfigError(
+                        f"subject '{subject}' is in {owner[subject]} and {part}; expected one."
+                    )
+        subjects = gaits.subjects.tolist()
+        if missing := sorted(set(subjects) - set(owner)):
+            raise ConfigError(
+                f"subject '{missing[0]}' is in no part of the split ({len(missing)} such)."
+            )
+        if unknown := sorted(set(owner) - set(subjects)):
+            raise ConfigError(
+                f"the split names subject '{unknown[0]}', who does not walk in these gaits."
+            )
+        chosen = [np.flatnonzero([owner[s] == part for s in subjects]) for part in names]
+        if not len(chosen[0]):
+            raise ConfigError("the split has no training subjects.")
+        return cls(*chosen)
+
+    def to_dict(self, gaits: GaitSet) -> dict[str, list[str]]:
+        """Return the subjects of every part."""
+        people = gaits.subjects
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: sorted(set(people[part].tolist())) for name, part in parts.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """One temperature, and what it does to gaits that it was not fitted on.
+
+    Parameters
+    ----------
+    temperature
+        Fitted on the out-of-fold answers of all folds.
+    error_before, error_after
+        Expected calibration error of the out-of-fold answers; after with, for each fold, a
+        temperature that was fitted on the other folds.
+    log_loss_before, log_loss_after
+        The same for the mean negative log-likelihood, in nats.
+    """
+
+    temperature: float
+    error_before: float
+    error_after: float
+    log_loss_before: float
+    log_loss_after: float
+
+
+def calibrate(evaluation: Evaluation) -> Calibration:
+    """Fit a temperature on the out-of-fold answers of an evaluation.
+
+    Parameters
+    ----------
+    evaluation
+        Of one repeat.
+
+    Returns
+    -------
+    Calibration
+        The temperature, and figures that it did not see.
+    """
+    classes, labels, answers = evaluation.classes, evaluation.labels, evaluation.probabilities
+    column = np.array([classes.index(name) for name in labels.tolist()])
+    logs = np.log(np.clip(answers, 1e-12, None))
+    scaled = np.empty_like(answers)
+    for number in np.unique(evaluation.fold):
+        here = evaluation.fold == number
+        scaled[here] = apply_temperature(answers[here], fit_temperature(logs[~here], column[~here]))
+    return Calibration(
+        fit_temperature(logs, column),
+        compute_calibration_error(labels, answers, classes),
+        compute_calibration_error(labels, scaled, classes),
+        compute_log_loss(labels, answers, classes),
+        compute_log_loss(labels, scaled, classes),
+    )
+
+
+def run_training(
+    gaits: GaitSet,
+    estimator: GaitEmotionClassifier,
+    run: Path,
+    split: SubjectSplit,
+    *,
+    calibration_folds: int = 0,
+    jobs: int = 1,
+    card: Mapping[str, Any] | None = None,
+    on_epoch: Callable[[EpochRecord], None] | None = None,
+    on_fold: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Train a network and write its weights and the story of the run.
+
+    Parameters
+    ----------
+    gaits
+        Labelled gaits.
+    estimator
+        A network, not yet fitted.
+    run
+        Folder for ``weights.safetensors``, ``run.json``, ``metrics.csv`` and the training state.
+        An interrupted run resumes there.
+    split
+        Training gaits; validation gaits, used only where the estimator chooses an epoch or stops
+        early; test gaits, scored once at the end.
+    calibration_folds
+        Evaluate the same training on so many subject-disjoint folds of the training gaits first,
+        calibrate the weights on the out-of-fold answers, and put the figures on their card. 0 does
+        neither.
+    jobs
+        Processes for these folds.
+    card
+        What else the weights should say of themselves.
+    on_epoch, on_fold
+        Called after every epoch of the final training and after every fold.
+
+    Returns
+    -------
+    dict
+        What ``run.json`` holds.
+
+    Raises
+    ------
+    ConfigError
+        If the model is no network, or something does not fit.
+    """
+    if estimator.model not in STGCN_MODELS:
+        raise ConfigError(
+            f"'{estimator.model}' has no weights to write; expected one of {', '.join(STGCN_MODELS)}. "
+            f"Classic learners are compared with `moodwalk evaluate`."
+        )
+    check_writable(run / WEIGHTS)
+    training = gaits[split.train]
+    story: dict[str, Any] = {
+        "model": estimator.model,
+        "options": _plain(estimator.get_params()),
+        "data": {
+            "sources": sorted({gait.source for gait in gaits}),
+            "n_gaits": len(gaits),
+            "n_subjects": gaits.n_subjects,
+            "n_train": len(split.train),
+            "n_validation": len(split.validation),
+            "n_test": len(split.test),
+            "labels": {str(k): n for k, n in training.label_counts.items()},
+        },
+        "split": split.to_dict(gaits),
+        "versions": describe_versions(),
+        "commit": find_commit(),
+    }
+    calibration = None
+    if calibration_folds:
+        evaluation = evaluate(
+            estimator,
+            training,
+            folds=calibration_folds,
+            seed=estimator.seed,
+            jobs=jobs,
+            progress=on_fold,
+        )
+        calibration = calibrate(evaluation)
+        story["evaluation"] = evaluation.to_dict()
+        story["calibration"] = asdict(calibration)
+    validation = gaits[split.validation] if len(split.validation) else None
+    estimator.fit(training, validation=validation, run=run, on_epoch=on_epoch)
+    if calibration is not None:
+        estimator.temperature_ = calibration.temperature
+    if len(split.test):
+        story["test"] = _score(estimator, gaits[split.test])
+    if int(os.environ.get("RANK", "0")) == 0:
+        about = {
+            k: story[k] for k in ("data", "versions", "commit", "calibration", "test") if k in story
+        }
+        if "evaluation" in story:
+            about["evaluation"] = {
+                k: v for k, v in story["evaluation"].items() if k not in ("folds", "versions")
+            }
+        estimator.save(run / WEIGHTS, {**about, **(card or {})})
+        write_whole_text(run / "run.json", json.dumps(story, indent=2) + "\n")
+    return story
+
+
+def _score(estimator: GaitEmotionClassifier, gaits: GaitSet) -> dict[str, Any]:
+    predicted = estimator.predict(gaits)
+    classes = [str(name) for name in estimator.classes_]
+    scores = compute_scores(gaits.labels, predicted, classes)
+    n_correct = int((predicted == gaits.labels).sum())
+    return {
+        "n_gaits": len(gaits),
+        "n_subjects": gaits.n_subjects,
+        "accuracy": scores.accuracy,
+        "accuracy_ci95": list(compute_proportion_interval(n_correct, len(gaits))),
+        "balanced_accuracy": scores.balanced_accuracy,
+        "macro_f1": scores.macro_f1,
+        "classes": classes,
+        "confusion": scores.confusion.tolist(),
+    }
+
+
+def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an estimator's parameters as JSON can hold them."""
+    return {k: asdict(v) if isinstance(v, Augmentation) else v for k, v in options.items()}
