@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from moodwalk.emotion import EMOTIONS
 from moodwalk.gait import Gait
 from moodwalk.io import load_emotion_gait
 from moodwalk.skeleton import Joint
@@ -59,6 +60,7 @@ def main() -> None:
     sources = np.array([get_source(gait) for gait in gaits])
     back = print_facing(rows, sources)
     print_start(rows, sources, back)
+    print_emotions(gaits.labels, back)
     print_sides(rows, gaits.subjects, sources, back)
     print_cmu([gait.name for gait in gaits], rows)
     print_fit(rows, back)
@@ -152,6 +154,15 @@ def print_start(rows: Sequence[FloatArray], sources: NDArray[np.str_], back: Mas
                 print(
                     f"| {source} | {name} | {own.sum()} | {feet} | {np.median(lean_deg[own]):.0f}° |"
                 )
+
+
+def print_emotions(labels: NDArray[np.str_], back: Mask) -> None:
+    """Print how many gaits of each emotion face -z."""
+    counts = [
+        f"{back[labels == str(emotion)].sum()} of {(labels == str(emotion)).sum()} {emotion}"
+        for emotion in EMOTIONS
+    ]
+    print(f"\nFacing -z: {', '.join(counts)}")
 
 
 def measure_sides(positions: FloatArray) -> FloatArray:

@@ -46,7 +46,7 @@ FEET = (Joint.RIGHT_FOOT, Joint.LEFT_FOOT)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser = argparse.ArgumentParser(description="Measure the 342 real gaits.")
     parser.add_argument("path", type=Path, help="folder with features.h5 and labels.h5")
     parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
     parser.add_argument("--check", action="store_true", help="recovery and separability")

@@ -26,8 +26,8 @@ class Table:
     columns
         Heads of the columns.
     rows
-        Cells, as many in every row as there are columns; the first names the row. Columns of
-        numbers are aligned to the right.
+        Cells, as many in every row as there are columns; the first names the row. What stands
+        between backticks is set as code; columns of numbers are aligned to the right.
     caption
         What the table shows, with n and protocol.
 
@@ -162,7 +162,7 @@ def _text(text: str | float | int) -> str:
     return html.escape(str(text))
 
 
-def _prose(text: str) -> str:
+def _prose(text: str | float | int) -> str:
     """Escape text and set what stands between backticks as code."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", _text(text))
 
@@ -191,8 +191,8 @@ def _render_table(table: Table) -> str:
     )
     lines: list[str] = []
     for row in table.rows:
-        cells = "".join(f"<td{right[i]}>{_text(row[i])}</td>" for i in range(1, len(row)))
-        lines.append(f'<tr><th scope="row"{right[0]}>{_text(row[0])}</th>{cells}</tr>')
+        cells = "".join(f"<td{right[i]}>{_prose(row[i])}</td>" for i in range(1, len(row)))
+        lines.append(f'<tr><th scope="row"{right[0]}>{_prose(row[0])}</th>{cells}</tr>')
     caption = f"<caption>{_prose(table.caption)}</caption>" if table.caption else ""
     return (
         f'<div class="scroll" role="region" tabindex="0" aria-label="{_text(table.caption or "Table")}">'
@@ -301,7 +301,7 @@ figure{margin:1.5rem 0 0;padding:1rem 1rem .9rem;background:var(--panel);
 border:1px solid var(--line);border-radius:.8rem}
 .plot{width:100%}
 figcaption{margin-top:.7rem;font-size:.93rem;line-height:1.5;color:var(--soft);max-width:44rem}
-figcaption strong{color:var(--ink)}
+figcaption strong{display:block;color:var(--ink)}
 .player{display:flex;align-items:center;gap:.8rem;margin:.3rem 0 0}
 .player[hidden]{display:none}
 .player input{flex:1;min-width:0;accent-color:var(--accent)}

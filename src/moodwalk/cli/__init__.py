@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from moodwalk.cli import checkpoint, data, evaluate, features, predict, train
+from moodwalk.cli import checkpoint, data, demo, evaluate, features, predict, train
 from moodwalk.cli.output import print_error, show_warnings
 from moodwalk.errors import MoodwalkError
 
@@ -37,6 +37,7 @@ app = typer.Typer(
 )
 
 COMMANDS: tuple[Callable[[typer.Typer], None], ...] = (
+    demo.register,
     data.register,
     features.register,
     train.register,

@@ -173,11 +173,11 @@ def _make_split(gaits: "GaitSet", split: str, seed: int) -> "SubjectSplit":
             parts = json.loads(Path(split).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise ConfigError(f"{split} cannot be read as JSON ({error}).") from None
-        named = cast("dict[str, Any]", parts) if isinstance(parts, dict) else {"": None}
-        if not all(isinstance(people, list) for people in named.values()):
+        if not isinstance(parts, dict) or not all(isinstance(v, list) for v in parts.values()):
             raise ConfigError(
                 f'{split}: expected {{"train": [subjects], "validation": [...], "test": [...]}}.'
             )
+        named = cast("dict[str, list[object]]", parts)
         people = {str(part): [str(name) for name in names] for part, names in named.items()}
         return SubjectSplit.from_subjects(gaits, people)
     try:

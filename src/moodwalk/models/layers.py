@@ -19,7 +19,7 @@ __all__ = ["ChannelNorm", "GraphConvolution", "NodeWeights", "StgcnBlock", "Temp
 class ChannelNorm(nn.BatchNorm1d):
     """Batch normalisation of the last axis over all others."""
 
-    def forward(self, input: Tensor, bias: Tensor | None = None) -> Tensor:
+    def forward(self, input: Tensor, bias: Tensor | None = None, *, relu: bool = False) -> Tensor:
         """Normalise (..., C).
 
         Parameters
@@ -28,16 +28,18 @@ class ChannelNorm(nn.BatchNorm1d):
             (..., C).
         bias
             (C,) bias of the layer before, which then need not add it: normalisation takes it away
-            again in training, and evaluation subtracts it from the running mean.
+            again in training, and evaluation adds it to the offset.
         """
         rows = input.reshape(-1, input.shape[-1])
         mean, var = self.running_mean, self.running_var
         assert mean is not None  # BatchNorm1d's buffers are optional; ours are not
         assert var is not None
         if not self.training:
-            shifted = mean if bias is None else mean - bias
-            y = F.batch_norm(rows, shifted, var, self.weight, self.bias, eps=self.eps)
-            return y.view(input.shape)
+            offset = self.bias
+            if bias is not None:  # on the way out: the library wants no gradient of the mean
+                offset = offset + bias * self.weight * torch.rsqrt(var + self.eps)
+            y = F.batch_norm(rows, mean, var, self.weight, offset, eps=self.eps)
+            return (F.relu(y) if relu else y).view(input.shape)
         if len(rows) < 2:
             raise ShapeError(
                 "Batch normalisation needs at least 2 gaits a batch in training; found 1."
@@ -47,7 +49,7 @@ class ChannelNorm(nn.BatchNorm1d):
         momentum = 0.0 if self.momentum is None else self.momentum
         y = cast(
             "Tensor",
-            _NormaliseRows.apply(rows, self.weight, self.bias, mean, var, momentum, self.eps),
+            _NormaliseRows.apply(rows, self.weight, self.bias, mean, var, momentum, self.eps, relu),
         )
         if bias is not None:
             mean.add_(bias.detach(), alpha=momentum)
@@ -55,25 +57,35 @@ class ChannelNorm(nn.BatchNorm1d):
 
 
 class _NormaliseRows(torch.autograd.Function):
-    """Batch normalisation of (R, C) over rows; the library's own backward takes twice as long."""
+    """Batch normalisation of (R, C) over rows, and ReLU where wanted.
+
+    The library's own backward takes twice as long.
+    """
 
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor,
-        running_mean: Tensor, running_var: Tensor, momentum: float, eps: float,
+        running_mean: Tensor, running_var: Tensor, momentum: float, eps: float, relu: bool,
     ) -> Tensor:  # fmt: skip
         y, mean, scale = torch.native_batch_norm(
             x, weight, bias, running_mean, running_var, True, momentum, eps
         )
-        ctx.save_for_backward(x, weight, mean, scale)
+        if relu:
+            y.relu_()
+        ctx.save_for_backward(x, weight, mean, scale, y if relu else None)
         return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        x, weight, mean, scale = cast("tuple[Tensor, Tensor, Tensor, Tensor]", ctx.saved_tensors)
+        x, weight, mean, scale, y = cast(
+            "tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]", ctx.saved_tensors
+        )
         centred = x - mean  # in the wider type, where mixed precision gave a narrow x
-        dy = grad_outputs[0].contiguous().to(centred.dtype)
+        dy = grad_outputs[0].contiguous()
+        if y is not None:
+            dy = torch.ops.aten.threshold_backward(dy, y, 0)
+        dy = dy.to(centred.dtype)
         dbias = dy.sum(dim=0)
         dweight = torch.linalg.vecdot(dy, centred, dim=0) * scale
         dx = None
@@ -82,7 +94,7 @@ class _NormaliseRows(torch.autograd.Function):
             factor = weight * scale
             centred *= -factor * scale * dweight / len(x)
             dx = centred.addcmul_(dy, factor).sub_(factor * dbias / len(x)).to(x.dtype)
-        return dx, dweight, dbias, None, None, None, None
+        return dx, dweight, dbias, None, None, None, None, None
 
 
 class GraphConvolution(nn.Module):
@@ -127,7 +139,7 @@ class GraphConvolution(nn.Module):
         mixed = gathered.view(-1, n_partitions * n_in) @ self.weight.view(-1, n_out)
         # The bias comes before the gathering, so a joint's share of it depends on its neighbours.
         bias = shares.sum(dim=1).mT @ self.bias
-        return mixed.view(n_frames, n_gaits, n_joints, n_out).add_(bias)
+        return mixed.view(n_frames, n_gaits, n_joints, n_out) + bias
 
 
 class TemporalConvolution(nn.Module):
@@ -233,11 +245,11 @@ class StgcnBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Turn (T, N, V, C_in) into (1 + (T - 1) // stride, N, V, C_out)."""
-        y = F.relu(self.graph_norm(self.graph(x)), inplace=True)
+        y = self.graph_norm(self.graph(x), relu=True)
         y = self.dropout(self.temporal_norm(self.temporal(y), bias=self.temporal.bias))
         if self.shortcut is not None and self.shortcut_norm is not None:
             shortcut = F.linear(x[:: self.stride], self.shortcut.weight)
-            y = y.add_(self.shortcut_norm(shortcut, bias=self.shortcut.bias))
+            y = y + self.shortcut_norm(shortcut, bias=self.shortcut.bias)
         elif self.residual:
-            y = y.add_(x)
-        return F.relu(y, inplace=True)
+            y = y + x
+        return F.relu(y)

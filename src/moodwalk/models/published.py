@@ -92,7 +92,9 @@ def convert_published_state(state: Mapping[str, Tensor]) -> tuple[Stgcn, LabelOr
         )
     try:
         network = Stgcn(_infer_config(state), n_classes=4)
-        converted = dict(_convert(name, tensor) for name, tensor in state.items() if name != "A")
+        converted = dict(
+            _convert(name, _flush(tensor)) for name, tensor in state.items() if name != "A"
+        )
         network.load_state_dict(converted)
     except (KeyError, RuntimeError, IndexError, ValueError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
@@ -129,6 +131,15 @@ def _infer_config(state: Mapping[str, Tensor]) -> StgcnConfig:
         kernel=weights[0].shape[2],
         root_relative=hybrid,
     )
+
+
+def _flush(tensor: Tensor) -> Tensor:
+    """Set to zero what weight decay has left of dead channels.
+
+    Most published weights are too small for normal floats, which makes processors more than ten times
+    slower and changes no answer.
+    """
+    return tensor.masked_fill(tensor.abs() < 1e-30, 0)
 
 
 def _convert(name: str, tensor: Tensor) -> tuple[str, Tensor]:

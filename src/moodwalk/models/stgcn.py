@@ -60,12 +60,15 @@ class StgcnConfig:
     root_relative: bool = True
 
     def __post_init__(self) -> None:
-        blocks = tuple((int(channels), int(stride)) for channels, stride in self.blocks)
-        object.__setattr__(self, "blocks", blocks)
+        try:
+            blocks = tuple((int(channels), int(stride)) for channels, stride in self.blocks)
+        except (TypeError, ValueError):  # no pairs
+            blocks = ()
         if not blocks or any(channels < 1 or stride < 1 for channels, stride in blocks):
             raise ConfigError(
                 f"blocks are {self.blocks}; expected one or more (channels, stride), both positive."
             )
+        object.__setattr__(self, "blocks", blocks)
         if self.kernel < 1 or self.kernel % 2 == 0:
             raise ConfigError(f"kernel is {self.kernel}; expected an odd number of taps.")
         if self.partition not in PARTITIONS:
@@ -176,9 +179,10 @@ class Stgcn(nn.Module):
         Tensor
             (N, channels of the last block, or of all blocks).
         """
-        if positions.ndim != 4 or positions.shape[2:] != (N_JOINTS, 3):
+        shape = positions.shape
+        if len(shape) != 4 or shape[2:] != (N_JOINTS, 3) or 0 in shape:
             raise ShapeError(
-                f"positions have shape {tuple(positions.shape)}; expected (N, T, {N_JOINTS}, 3)."
+                f"positions have shape {tuple(shape)}; expected (N, T, {N_JOINTS}, 3), none of them 0."
             )
         x = self.input_norm(positions.transpose(0, 1).flatten(2)).unflatten(2, (N_JOINTS, 3))
         pooled: list[Tensor] = []

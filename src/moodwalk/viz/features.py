@@ -13,7 +13,7 @@ from moodwalk.emotion import EMOTIONS, Emotion
 from moodwalk.errors import ConfigError, LabelError, ShapeError
 from moodwalk.viz.style import EMOTION_COLOURS, GRID, escape_text, finish_figure, place_panel
 
-__all__ = ["make_feature_figure"]
+__all__ = ["compute_eta_squared", "make_feature_figure"]
 
 
 def make_feature_figure(
@@ -69,7 +69,7 @@ def make_feature_figure(
         raise ShapeError(f"{len(units)} units for {len(names)} names; expected as many of each.")
     if strange := set(emotions.tolist()) - set(EMOTIONS):
         raise LabelError(f"'{min(strange)}' is no emotion; expected some of {', '.join(EMOTIONS)}.")
-    separation = [_compute_eta_squared(column, emotions) for column in values.T]
+    separation = [compute_eta_squared(column, emotions) for column in values.T]
     chosen = _choose_columns(separation, names, show, n_show)
     present = [emotion for emotion in EMOTIONS if emotion in emotions]
     figure = go.Figure()
@@ -96,8 +96,21 @@ def make_feature_figure(
     )
 
 
-def _compute_eta_squared(column: NDArray[np.float64], labels: NDArray[np.str_]) -> float:
-    """Share of the variance that lies between the groups."""
+def compute_eta_squared(column: NDArray[np.float64], labels: NDArray[np.str_]) -> float:
+    """Compute the share of a feature's variance that lies between groups (eta squared).
+
+    Parameters
+    ----------
+    column
+        (n,) one feature; what is not finite is left out.
+    labels
+        (n,) groups.
+
+    Returns
+    -------
+    float
+        0 to 1; 0 where nothing varies.
+    """
     known = np.isfinite(column)
     column, labels = column[known], labels[known]
     total = float(((column - column.mean()) ** 2).sum()) if len(column) else 0.0

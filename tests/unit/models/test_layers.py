@@ -177,7 +177,9 @@ def test_the_shortcut_is_the_identity_only_where_shapes_agree(
 
 @pytest.mark.parametrize("form", ["direct", "frequency"])
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize(("n_out", "stride", "residual"), [(5, 2, True), (3, 1, True), (4, 1, False)])
+@pytest.mark.parametrize(
+    ("n_out", "stride", "residual"), [(5, 2, True), (3, 1, True), (4, 1, False)]
+)
 def test_a_block_computes_what_the_paper_s_layers_compute(n_out, stride, residual, training, form):
     block = StgcnBlock(
         3, n_out, adjacency(), kernel=7, stride=stride, residual=residual, form=form
@@ -233,9 +235,7 @@ class ReferenceBlock(nn.Module):
         self.shortcut_norm = nn.BatchNorm2d(n_out)
         self.double()
         with torch.no_grad():
-            self.mix.weight.copy_(
-                block.graph.weight.transpose(1, 2).flatten(0, 1)[..., None, None]
-            )
+            self.mix.weight.copy_(block.graph.weight.transpose(1, 2).flatten(0, 1)[..., None, None])
             self.mix.bias.copy_(block.graph.bias.flatten())
             self.temporal.weight.copy_(block.temporal.weight.permute(2, 1, 0)[..., None])
             self.temporal.bias.copy_(block.temporal.bias)
