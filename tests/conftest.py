@@ -1,8 +1,18 @@
 """Where the real data lies, and what to do without it."""
 
+import os
 from pathlib import Path
 
+# Before anything loads NumPy or torch: tests run side by side, and threads that wait for each other
+# on busy cores take many times longer than one thread alone.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 import pytest
+from hypothesis import settings
+
+# Examples take as long as the machine is busy; time is measured in benchmarks/, never in a test.
+settings.register_profile("moodwalk", deadline=None)
+settings.load_profile("moodwalk")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

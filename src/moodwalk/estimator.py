@@ -183,7 +183,8 @@ augmentation, select, patience, device, precision, seed
 
     def predict(self, X: Sequence[Gait]) -> NDArray[np.str_]:
         """Return the most probable emotion of every gait, (n,)."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        best = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[best]
 
     def compute_logits(self, X: Sequence[Gait]) -> NDArray[np.float32]:
         """Return a network's logits, (n, k).

@@ -34,6 +34,11 @@ __all__ = ["Calibration", "SubjectSplit", "calibrate", "run_training"]
 
 WEIGHTS = "weights.safetensors"
 
+LIMITS = (
+    "Reads what observers would call a walk, not what the walker feels; no diagnosis, and not fit for "
+    "judging people. Figures hold for walks like those it was trained on."
+)
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class SubjectSplit:
@@ -254,7 +259,7 @@ def run_training(
             about["evaluation"] = {
                 k: v for k, v in story["evaluation"].items() if k not in ("folds", "versions")
             }
-        estimator.save(run / WEIGHTS, {**about, **(card or {})})
+        estimator.save(run / WEIGHTS, {**about, "limits": LIMITS, **(card or {})})
         write_whole_text(run / "run.json", json.dumps(story, indent=2) + "\n")
     return story
 

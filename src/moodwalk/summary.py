@@ -65,7 +65,7 @@ def summarise_gaits(gaits: GaitSet) -> GaitSummary:
     -------
     GaitSummary
         Counts; problems are those of the reader, then gaits that hold the same positions, that do
-        not move, that have left and right swapped, that miss joints or labels.
+        not move, that face against their sides, that miss joints or labels.
 
     Raises
     ------
@@ -98,8 +98,8 @@ def _find_problems(gaits: GaitSet) -> Iterator[str]:
             yield f"gait {gait.name!r} does not move."
     if n := sum(has_swapped_sides(gait) for gait in gaits):
         yield (
-            f"left and right seem swapped in {n} of {len(gaits)} gaits: knees, elbows and feet move "
-            f"as if the joints called right were left (or the walk went backwards)."
+            f"{n} of {len(gaits)} gaits face away from where their joints called right would have "
+            f"them: mirror images, or left and right exchanged (docs/conventions.md)."
         )
     if n := sum(gait.n_missing > 0 for gait in gaits):
         yield f"joints are missing in {n} of {len(gaits)} gaits."
@@ -127,7 +127,8 @@ def has_swapped_sides(gait: Gait) -> bool:
     Returns
     -------
     bool
-        Whether sides seem swapped; a walk backwards looks the same. False where nothing bends.
+        Whether sides seem swapped; a mirror image (z negated) looks the same. False where nothing
+        bends.
     """
     x = np.asarray(gait.positions, dtype=np.float64)
     x = x - x[:, :1]

@@ -282,7 +282,7 @@ def test_info_of_the_real_gaits(call, emotion_gait_folder):
     assert (document["frames"]["min"], document["frames"]["max"]) == (18, 75)
     assert document["fps"] == 30
     (problem,) = document["problems"]
-    assert "left and right seem swapped in 220 of 342" in problem
+    assert "220 of 342 gaits face away" in problem
 
 
 def test_info_of_several_paths_and_frame_rates(call, folder):

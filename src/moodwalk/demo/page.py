@@ -89,13 +89,14 @@ def write_demo_page(path: str | Path, result: DemoResult) -> None:
 
 def _show_walks(result: DemoResult) -> Section:
     walks = [result.gaits[i] for i in result.shown]
+    rates = ", ".join(f"{gait.label} {_cadence(gait):.0f}" for gait in walks)
     figure = make_skeleton_figure(
         walks,
-        [f"{gait.label}, {_cadence(gait):.0f} steps/min" for gait in walks],
         title="One simulated walker, four emotions",
         caption=(
             f"Simulated walks of walker 1 of {result.gaits.n_subjects}, not picked for looks. Each "
-            f"is one gait cycle (two steps), repeated at its own pace and held in place. Drag to turn."
+            f"is one gait cycle (two steps), repeated at its own pace and held in place. Steps a "
+            f"minute: {rates}. Drag to turn."
         ),
     )
     return Section(
@@ -267,7 +268,7 @@ def _show_prediction(result: DemoResult) -> Section:
         make_probability_figure(
             [prediction.probabilities for _, prediction in shown],
             [f"simulated {gait.label}, named {prediction.emotion}" for gait, prediction in shown],
-            f"{n_agree} of these 4 walks are named as they were simulated",
+            f"{n_agree} of these 4 walks {'is' if n_agree == 1 else 'are'} named as simulated",
             f"Probabilities for the four simulated walks at the top of this page; weights: "
             f"{result.weights}.",
         ),

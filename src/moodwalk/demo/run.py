@@ -62,7 +62,7 @@ def run_demo(
     weights: str | Path | None = None,
     n_walkers: int = 40,
     folds: int = 4,
-    epochs: int = 16,
+    epochs: int = 20,
     progress: Callable[[DemoProgress], None] | None = None,
 ) -> DemoResult:
     """Simulate walks, audit their labels, test two models on them, and show it all on one page.

@@ -160,6 +160,9 @@ def make_interval_figure(
     )  # fmt: skip
     for i, row in enumerate(table):
         _add_row_text(figure, i, _interval_text(row), left=False, above=True)
+    names_at = [
+        len(table) + i + sum(bool(row.note) for row in table[:i]) for i in range(len(table))
+    ]
     for i, row in enumerate(table):
         _add_row_text(figure, i, f"<b>{escape_text(row.name)}</b>", left=True, above=True)
         if row.note:
@@ -192,10 +195,12 @@ def make_interval_figure(
         height=row_px * len(table) + 84,
         margin=(14, 24, 26, 50),
         meta={  # a phone has no room for the interval in figures beside the name
-            "wide": {f"annotations[{i}].text": _interval_text(row) for i, row in enumerate(table)},
+            "wide": {f"annotations[{i}].text": _interval_text(row) for i, row in enumerate(table)}
+            | {f"annotations[{i}].font.size": 13 for i in names_at},
             "narrow": {
                 f"annotations[{i}].text": f"{100 * row.value:.1f} %" for i, row in enumerate(table)
-            },
+            }
+            | {f"annotations[{i}].font.size": 11 for i in names_at},
         },
     )
 

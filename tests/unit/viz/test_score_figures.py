@@ -54,3 +54,13 @@ def test_intervals_keep_order_values_and_majority():
 def test_impossible_intervals_are_refused(rows):
     with pytest.raises(ConfigError, match="expected"):
         viz.make_interval_figure(rows, "title")
+
+
+def test_a_phone_gets_smaller_names_and_a_screen_its_own_again():
+    rows = [("first", 0.6, 0.5, 0.65, "a note"), ("second", 0.8, 0.7, 0.9, "")]
+    layout = viz.make_interval_figure(rows, "A finding", majority=0.3).layout
+    for view, size in (("wide", 13), ("narrow", 11)):
+        sized = {key: value for key, value in layout.meta[view].items() if "font" in key}
+        assert set(sized.values()) == {size}
+        texts = [layout.annotations[int(key.split("]")[0][12:])].text for key in sized]
+        assert texts == ["<b>first</b>", "<b>second</b>"]

@@ -1,0 +1,158 @@
+import numpy as np
+import pytest
+import torch
+
+from moodwalk.emotion import EMOTIONS, Emotion
+from moodwalk.errors import CheckpointError, ConfigError, QualityError
+from moodwalk.gait import Gait
+from moodwalk.models.checkpoint import Checkpoint
+from moodwalk.models.encoding import GaitEncoder
+from moodwalk.models.stgcn import Stgcn, StgcnConfig
+from moodwalk.predict import Predictor
+from moodwalk.walker import WalkerParameters, simulate_gait, simulate_walks
+
+NETWORK = StgcnConfig(blocks=((4, 1), (6, 2)), kernel=9, n_hidden=8)
+CLASSES = tuple(sorted(EMOTIONS))
+
+
+@pytest.fixture(scope="module")
+def walks():
+    return simulate_walks(n_subjects=8, gaits_per_subject=2, seed=3)
+
+
+@pytest.fixture
+def checkpoint(walks):
+    torch.manual_seed(0)
+    network = Stgcn(NETWORK)
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.mul_(5)  # an untrained network is too sure of nothing to be told apart
+    return Checkpoint(network.eval(), CLASSES, GaitEncoder.fit(walks, n_frames=60), "step")
+
+
+def test_probabilities_are_named_and_sum_to_one(checkpoint, walks):
+    for prediction in Predictor(checkpoint).predict_many(walks):
+        assert list(prediction.probabilities) == list(EMOTIONS)
+        assert sum(prediction.probabilities.values()) == pytest.approx(1)
+        best = max(prediction.probabilities, key=prediction.probabilities.__getitem__)
+        assert prediction.emotion == best
+        assert len(prediction.windows) == 1
+
+
+def test_gaits_do_not_influence_each_other(checkpoint, walks):
+    predictor = Predictor(checkpoint)
+    together = predictor.predict_many(walks)
+    for gait, expected in zip(walks, together, strict=True):
+        alone = predictor.predict(gait)
+        for emotion in EMOTIONS:
+            assert alone.probabilities[emotion] == pytest.approx(
+                expected.probabilities[emotion], abs=1e-6
+            )
+
+
+def test_a_long_walk_is_cut_into_windows_that_cover_it(checkpoint):
+    walk = simulate_gait(WalkerParameters(cadence_spm=104), n_frames=200)
+    prediction = Predictor(checkpoint).predict(walk)
+    starts = [window.start_s for window in prediction.windows]
+    assert starts == pytest.approx([0, 1, 2, 3, 4, 140 / 30])
+    assert prediction.windows[-1].end_s == pytest.approx(200 / 30)
+    for emotion in EMOTIONS:
+        mean = np.mean([window.probabilities[emotion] for window in prediction.windows])
+        assert prediction.probabilities[emotion] == pytest.approx(mean)
+    assert prediction.cadence_spm == pytest.approx(104, rel=0.02)
+
+
+@pytest.mark.parametrize("n_frames", [60, 61, 89, 90, 91, 120])
+def test_windows_have_the_networks_length(checkpoint, n_frames):
+    walk = simulate_gait(WalkerParameters(), n_frames=n_frames)
+    windows = Predictor(checkpoint).predict(walk).windows
+    assert windows[0].start_s == 0
+    assert windows[-1].end_s == pytest.approx(n_frames / 30)
+    assert all(w.end_s - w.start_s == pytest.approx(2.0) for w in windows)
+    assert len({w.start_s for w in windows}) == len(windows)
+
+
+def test_frame_rate_hardly_matters(checkpoint):
+    slow, fast = (
+        simulate_gait(WalkerParameters(noise_m=0.0), n_frames=int(1.8 * fps) + 1, fps=fps)
+        for fps in (30.0, 60.0)
+    )
+    one, two = (Predictor(checkpoint).predict(walk) for walk in (slow, fast))
+    assert two.n_frames == len(fast)
+    assert two.fps == 60
+    for emotion in EMOTIONS:
+        assert one.probabilities[emotion] == pytest.approx(two.probabilities[emotion], abs=0.1)
+
+
+def test_answers_are_withheld_below_the_confidence_asked_for(checkpoint, walks):
+    sure = Predictor(checkpoint).predict(walks[0])
+    confidence = max(sure.probabilities.values())
+    assert not sure.abstained
+    assert sure.reason == ""
+    strict = Predictor(checkpoint, min_confidence=min(1.0, confidence + 1e-6)).predict(walks[0])
+    assert strict.abstained
+    assert strict.emotion == sure.emotion
+    assert f"{sure.emotion} is the most probable" in strict.reason
+
+
+def test_temperature_flattens_and_keeps_the_answer(checkpoint, walks):
+    cool = Predictor(checkpoint).predict(walks[0])
+    warm = Checkpoint(checkpoint.network, CLASSES, checkpoint.encoder, "step", temperature=3.0)
+    flat = Predictor(warm).predict(walks[0])
+    assert flat.emotion == cool.emotion
+    assert max(flat.probabilities.values()) < max(cool.probabilities.values())
+
+
+def test_json_has_what_the_command_line_promises(checkpoint, walks):
+    document = Predictor(checkpoint).predict(walks[0]).to_dict()
+    assert list(document) == [
+        "emotion", "probabilities", "abstained", "reason", "cadence_spm", "n_frames", "fps", "windows",
+    ]  # fmt: skip
+    assert type(document["emotion"]) is str
+    assert all(type(key) is str for key in document["probabilities"])
+
+
+def test_missing_joints_are_refused(checkpoint, walks):
+    positions = walks[0].positions.copy()
+    positions[3, 5] = np.nan
+    with pytest.raises(QualityError, match="1 of .* joint positions are missing"):
+        Predictor(checkpoint).predict(Gait(positions, 30.0))
+
+
+def test_a_walk_too_short_at_the_networks_rate_is_refused(checkpoint):
+    walk = simulate_gait(WalkerParameters(), n_frames=6, fps=120.0)
+    with pytest.raises(QualityError, match="longer walk"):
+        Predictor(checkpoint).predict(walk)
+
+
+def test_no_walks_give_no_answers(checkpoint):
+    assert Predictor(checkpoint).predict_many([]) == []
+
+
+@pytest.mark.parametrize("bad", [-0.1, 1.1, float("nan")])
+def test_confidence_is_a_probability(checkpoint, bad):
+    with pytest.raises(ConfigError, match="expected 0 to 1"):
+        Predictor(checkpoint, min_confidence=bad)
+
+
+def test_weights_that_are_not_there(tmp_path):
+    with pytest.raises(CheckpointError, match="is no file"):
+        Predictor.load(tmp_path / "none.safetensors")
+
+
+def test_shipped_weights_answer_and_carry_their_card():
+    predictor = Predictor.load()
+    card = predictor.checkpoint.card
+    assert card["evaluation"]["protocol"] == "subject"
+    assert card["evaluation"]["n_gaits"] == 342
+    low, high = card["evaluation"]["accuracy_ci95"]
+    assert low < card["evaluation"]["accuracy"] < high
+    assert "limits" in card
+    prediction = predictor.predict(simulate_gait(WalkerParameters()))
+    assert isinstance(prediction.emotion, Emotion)
+
+
+def test_shipped_weights_know_their_training_gaits_better_than_chance(real_gaits):
+    predictions = Predictor.load().predict_many(real_gaits)
+    agree = sum(p.emotion == g.label for p, g in zip(predictions, real_gaits, strict=True))
+    assert agree > 0.8 * len(real_gaits)

@@ -1,0 +1,125 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from moodwalk.errors import ConfigError, DataFormatError
+from moodwalk.estimator import GaitEmotionClassifier
+from moodwalk.evaluation import apply_temperature, evaluate, fit_temperature
+from moodwalk.predict import Predictor
+from moodwalk.runs import WEIGHTS, SubjectSplit, calibrate, run_training
+from moodwalk.walker import simulate_walks
+
+SMALL = {"blocks": ((4, 1), (6, 2)), "kernel": 9}
+
+
+@pytest.fixture(scope="module")
+def walks():
+    return simulate_walks(n_subjects=20, gaits_per_subject=4, seed=5)
+
+
+def make_estimator(**options):
+    return GaitEmotionClassifier(
+        "step", model_params=SMALL, epochs=2, learning_rate=0.01, device="cpu", **options
+    )
+
+
+def test_shares_keep_subjects_apart(walks):
+    split = SubjectSplit.by_shares(walks, (7, 2, 1), seed=0)
+    parts = split.to_dict(walks)
+    assert sum(len(people) for people in parts.values()) == walks.n_subjects
+    assert len({name for people in parts.values() for name in people}) == walks.n_subjects
+    assert len(split.train) > len(split.validation) > len(split.test) > 0
+
+
+def test_all_for_training(walks):
+    split = SubjectSplit.by_shares(walks, (1, 0, 0), seed=0)
+    assert split.train.tolist() == list(range(len(walks)))
+    assert not len(split.validation)
+    assert not len(split.test)
+
+
+def test_a_split_goes_through_its_dictionary(walks):
+    split = SubjectSplit.by_shares(walks, (7, 2, 1), seed=3)
+    again = SubjectSplit.from_subjects(walks, split.to_dict(walks))
+    for name in ("train", "validation", "test"):
+        assert getattr(again, name).tolist() == getattr(split, name).tolist()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda p: p | {"dev": []}, "no part 'dev'"),
+        (lambda p: p | {"test": [*p["test"], p["train"][0]]}, "is in train and test"),
+        (lambda p: p | {"test": []}, "in no part"),
+        (lambda p: p | {"test": [*p["test"], "nobody"]}, "'nobody', who does not walk"),
+        (lambda p: {"test": p["train"] + p["validation"] + p["test"]}, "no training subjects"),
+    ],
+)
+def test_splits_that_make_no_sense(walks, change, message):
+    parts = SubjectSplit.by_shares(walks, (7, 2, 1), seed=0).to_dict(walks)
+    with pytest.raises(ConfigError, match=message):
+        SubjectSplit.from_subjects(walks, change(parts))
+
+
+def test_a_run_leaves_weights_that_predict_and_the_story_of_it(walks, tmp_path):
+    split = SubjectSplit.by_shares(walks, (7, 2, 1), seed=0)
+    epochs = []
+    story = run_training(
+        walks, make_estimator(select="loss"), tmp_path / "run", split, on_epoch=epochs.append
+    )
+    assert len(epochs) == 2
+    assert json.loads((tmp_path / "run" / "run.json").read_text()) == json.loads(json.dumps(story))
+    assert story["test"]["n_gaits"] == len(split.test)
+    assert story["split"] == split.to_dict(walks)
+    predictor = Predictor.load(tmp_path / "run" / WEIGHTS)
+    assert predictor.checkpoint.card["data"]["n_train"] == len(split.train)
+    predicted = [p.emotion for p in predictor.predict_many(walks[split.test])]
+    agree = np.mean(np.array(predicted) == walks[split.test].labels)
+    assert agree == pytest.approx(story["test"]["accuracy"])
+
+
+def test_calibration_folds_end_on_the_card(walks, tmp_path):
+    everything = SubjectSplit.by_shares(walks, (1, 0, 0), seed=0)
+    story = run_training(walks, make_estimator(), tmp_path, everything, calibration_folds=3)
+    checkpoint = Predictor.load(tmp_path / WEIGHTS).checkpoint
+    assert checkpoint.temperature == story["calibration"]["temperature"]
+    assert checkpoint.card["evaluation"]["n_gaits"] == len(walks)
+    assert "test" not in story
+
+
+def test_calibration_never_sees_what_it_is_judged_on(walks):
+    evaluation = evaluate(make_estimator(), walks, folds=4)
+    figures = calibrate(evaluation)
+    assert figures.error_before == pytest.approx(evaluation.calibration_error)
+    assert figures.log_loss_before == pytest.approx(evaluation.log_loss)
+    # The temperature of a fold comes from the others: with one fold's answers made sure and wrong,
+    # the others' answers get flatter, but its own are scaled as before.
+    first = evaluation.fold == 0
+    worse = evaluation.probabilities.copy()
+    worse[first] = 0.001
+    wrong = (np.array([evaluation.classes.index(n) for n in evaluation.labels]) + 1) % 4
+    worse[first, wrong[first]] = 0.997
+    spoiled = calibrate(replace(evaluation, probabilities=worse))
+    assert spoiled.temperature > figures.temperature
+    temperature = fit_temperature(
+        np.log(evaluation.probabilities[~first]), (wrong[~first] - 1) % 4
+    )
+    own = apply_temperature(worse[first], temperature)
+    loss = -np.log(own[np.arange(first.sum()), (wrong[first] - 1) % 4]).sum()
+    assert spoiled.log_loss_after * len(first) >= loss - 1e-6
+
+
+def test_classic_learners_have_no_weights(walks, tmp_path):
+    split = SubjectSplit.by_shares(walks, (7, 2, 1), seed=0)
+    with pytest.raises(ConfigError, match="has no weights"):
+        run_training(walks, GaitEmotionClassifier("svm"), tmp_path / "run", split)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_found_before_training(walks, tmp_path):
+    (tmp_path / "file").write_text("")
+    split = SubjectSplit.by_shares(walks, (7, 2, 1), seed=0)
+    with pytest.raises(DataFormatError):
+        run_training(walks, make_estimator(), tmp_path / "file" / "run", split)
