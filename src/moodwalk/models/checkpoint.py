@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from moodwalk.emotion import Emotion
 from moodwalk.errors import CheckpointError, MoodwalkError
@@ -117,7 +117,8 @@ def write_tensors(
     """Write tensors with a JSON header as safetensors, whole or not at all."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with write_whole(path) as temporary:
-        save_file(contiguous, temporary, metadata={"moodwalk": json.dumps(header)})
+        # Not save_file: it makes private files, whatever the umask says.
+        temporary.write_bytes(save(contiguous, metadata={"moodwalk": json.dumps(header)}))
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

@@ -79,14 +79,21 @@ def test_the_file_says_what_it_is(path):
     assert header["encoder"]["fps"] == 30
 
 
+def test_the_file_is_as_readable_as_any_other(path):
+    plain = path.with_name("plain")
+    plain.write_text("")
+    assert path.stat().st_mode == plain.stat().st_mode
+
+
 def test_writing_is_whole_or_not_at_all(checkpoint, path, monkeypatch):
     before = path.read_bytes()
 
-    def fail(tensors, target, metadata):
-        target.write_bytes(b"half")
+    def fail(target, data):
+        with target.open("wb") as file:
+            file.write(data[: len(data) // 2])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("moodwalk.models.checkpoint.save_file", fail)
+    monkeypatch.setattr("pathlib.Path.write_bytes", fail)
     with pytest.raises(DataFormatError, match="No space left"):
         write_checkpoint(path, checkpoint)
     assert path.read_bytes() == before
