@@ -103,9 +103,7 @@ def test_calibration_never_sees_what_it_is_judged_on(walks):
     worse[first, wrong[first]] = 0.997
     spoiled = calibrate(replace(evaluation, probabilities=worse))
     assert spoiled.temperature > figures.temperature
-    temperature = fit_temperature(
-        np.log(evaluation.probabilities[~first]), (wrong[~first] - 1) % 4
-    )
+    temperature = fit_temperature(np.log(evaluation.probabilities[~first]), (wrong[~first] - 1) % 4)
     own = apply_temperature(worse[first], temperature)
     loss = -np.log(own[np.arange(first.sum()), (wrong[first] - 1) % 4]).sum()
     assert spoiled.log_loss_after * len(first) >= loss - 1e-6

@@ -39,7 +39,7 @@ class ChannelNorm(nn.BatchNorm1d):
             if bias is not None:  # on the way out: the library wants no gradient of the mean
                 offset = offset + bias * self.weight * torch.rsqrt(var + self.eps)
             y = F.batch_norm(rows, mean, var, self.weight, offset, eps=self.eps)
-            return (F.relu(y) if relu else y).view(input.shape)
+            return (F.relu(y, inplace=not torch.is_grad_enabled()) if relu else y).view(input.shape)
         if len(rows) < 2:
             raise ShapeError(
                 "Batch normalisation needs at least 2 gaits a batch in training; found 1."
@@ -139,7 +139,7 @@ class GraphConvolution(nn.Module):
         mixed = gathered.view(-1, n_partitions * n_in) @ self.weight.view(-1, n_out)
         # The bias comes before the gathering, so a joint's share of it depends on its neighbours.
         bias = shares.sum(dim=1).mT @ self.bias
-        return mixed.view(n_frames, n_gaits, n_joints, n_out) + bias
+        return _add(mixed.view(n_frames, n_gaits, n_joints, n_out), bias)
 
 
 class TemporalConvolution(nn.Module):
@@ -249,7 +249,12 @@ class StgcnBlock(nn.Module):
         y = self.dropout(self.temporal_norm(self.temporal(y), bias=self.temporal.bias))
         if self.shortcut is not None and self.shortcut_norm is not None:
             shortcut = F.linear(x[:: self.stride], self.shortcut.weight)
-            y = y + self.shortcut_norm(shortcut, bias=self.shortcut.bias)
+            y = _add(y, self.shortcut_norm(shortcut, bias=self.shortcut.bias))
         elif self.residual:
-            y = y + x
-        return F.relu(y)
+            y = _add(y, x)
+        return F.relu(y, inplace=not torch.is_grad_enabled())
+
+
+def _add(y: Tensor, other: Tensor) -> Tensor:
+    """Add to a tensor that nobody else holds: in place, where no gradient forbids it."""
+    return y + other if torch.is_grad_enabled() else y.add_(other)
