@@ -62,7 +62,8 @@ augmentation, select, patience, device, precision, seed
     Notes
     -----
     ``X`` is a `GaitSet` or any sequence of `Gait`, so scikit-learn's splitters, `cross_val_score`
-    and `GridSearchCV` work; gaits carry their frame rate and subject with them.
+    and `GridSearchCV` work; gaits carry their frame rate and subject with them. What replaces labels
+    by integers before fitting (`cross_val_predict` of probabilities) does not, for labels are emotions.
 
     Examples
     --------
@@ -288,7 +289,8 @@ augmentation, select, patience, device, precision, seed
                 run=run,
                 on_epoch=on_epoch,
             )
-        self.network_, self.encoder_ = network, encoder
+        # Wherever it was trained, it can be pickled for workers that have no accelerator.
+        self.network_, self.encoder_ = network.cpu(), encoder
 
     def _set_aside(
         self, gaits: GaitSet, labels: NDArray[np.str_]
