@@ -13,10 +13,13 @@ from moodwalk.emotion import EMOTIONS, Emotion, parse_emotion
 from moodwalk.errors import ConfigError, LabelError, ShapeError
 from moodwalk.skeleton import N_JOINTS
 
-__all__ = ["MIN_FRAMES", "Gait", "GaitSet"]
+__all__ = ["MAX_FRAMES", "MIN_FRAMES", "Gait", "GaitSet"]
 
 MIN_FRAMES = 4
 """Jerk, a third difference, needs four frames."""
+
+MAX_FRAMES = 200_000
+"""Nearly two hours at 30 fps; more is a damaged or hostile file, or a wrong frame rate."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -253,8 +256,19 @@ class GaitSet(Sequence[Gait]):
         return {emotion: counts[emotion] for emotion in EMOTIONS}
 
     def only_labelled(self) -> "GaitSet":
-        """Return the gaits that have a label."""
-        return GaitSet((g for g in self if g.label is not None), self.problems)
+        """Return the gaits that have a label.
+
+        Raises
+        ------
+        LabelError
+            If none has.
+        """
+        labelled = [gait for gait in self if gait.label is not None]
+        if not labelled:
+            raise LabelError(
+                f"none of the {len(self)} gaits has a label; expected labels*.h5 beside features*.h5."
+            )
+        return GaitSet(labelled, self.problems)
 
 
 def _as_floats(values: ArrayLike, where: str) -> NDArray[np.floating]:

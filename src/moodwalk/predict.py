@@ -165,9 +165,17 @@ class Predictor:
         ]
         if not pieces:
             return []
-        logits = compute_logits(self.checkpoint.network, self.checkpoint.encoder, pieces)
+        with np.errstate(over="ignore", invalid="ignore"):  # told of below, by the walk's name
+            logits = compute_logits(self.checkpoint.network, self.checkpoint.encoder, pieces)
         probabilities = softmax(logits.astype(np.float64) / self.checkpoint.temperature, axis=1)
         ends = np.cumsum([len(begin) for begin in starts])
+        if not np.isfinite(probabilities).all():
+            piece = int((~np.isfinite(probabilities).all(axis=1)).argmax())
+            walk = walks[int(np.searchsorted(ends, piece, side="right"))]
+            raise QualityError(
+                f"gait {walk.name!r}: its positions give no finite features; expected a walk. "
+                f"Do joints coincide, or are lengths out of range?"
+            )
         each = np.split(probabilities, ends[:-1])
         return [
             self._conclude(gait, walk, begin, rows)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodwalk.errors import ConfigError, QualityError, ShapeError
-from moodwalk.gait import MIN_FRAMES, Gait
+from moodwalk.gait import MAX_FRAMES, MIN_FRAMES, Gait
 from moodwalk.skeleton import N_JOINTS, Joint
 
 __all__ = [
@@ -178,6 +178,12 @@ def resample(gait: Gait, fps: float) -> Gait:
     _refuse_missing(gait.positions, f"{where}: resampling needs every joint")
     if fps == gait.fps:
         return gait
+    n_frames = len(gait) * fps / gait.fps
+    if n_frames > MAX_FRAMES:
+        raise QualityError(
+            f"{where}: {len(gait)} frames at {gait.fps:g} fps would become {n_frames:.3g} at {fps:g} fps; "
+            f"expected at most {MAX_FRAMES:,}. Is the frame rate right?"
+        )
     positions = resample_positions(gait.positions, fps / gait.fps)
     if len(positions) < MIN_FRAMES:
         raise QualityError(

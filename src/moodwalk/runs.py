@@ -62,7 +62,14 @@ class SubjectSplit:
         if shares[0] > 0 and shares[1:] == (0, 0):
             nothing = np.array([], dtype=np.int64)
             return cls(np.arange(len(gaits)), nothing, nothing)
-        return cls(*split_by_subject(gaits.labels, gaits.subjects, shares, seed))
+        made = np.array([gait.synthetic for gait in gaits], dtype=np.bool_)
+        real, people = np.flatnonzero(~made), gaits.subjects
+        dealt = split_by_subject(gaits.labels[real], people[real], shares, seed)
+        train, validation, test = (real[part] for part in dealt)
+        # Synthetic gaits are only trained on, and not those of a subject that is held out.
+        held_out = people[np.concatenate([validation, test])]
+        extra = np.flatnonzero(made & ~np.isin(people, held_out))
+        return cls(np.sort(np.concatenate([train, extra])), validation, test)
 
     @classmethod
     def from_subjects(cls, gaits: GaitSet, parts: Mapping[str, Sequence[str]]) -> "SubjectSplit":
@@ -100,6 +107,11 @@ class SubjectSplit:
                 f"the split names subject '{unknown[0]}', who does not walk in these gaits."
             )
         chosen = [np.flatnonzero([owner[s] == part for s in subjects]) for part in names]
+        for name, part in zip(names[1:], chosen[1:], strict=True):
+            if any(gait.synthetic for gait in gaits[part]):
+                raise ConfigError(
+                    f"the {name} part holds synthetic gaits; expected real ones only."
+                )
         if not len(chosen[0]):
             raise ConfigError("the split has no training subjects.")
         return cls(*chosen)
@@ -214,6 +226,8 @@ def run_training(
             f"'{estimator.model}' has no weights to write; expected one of {', '.join(STGCN_MODELS)}. "
             f"Classic learners are compared with `moodwalk evaluate`."
         )
+    if calibration_folds and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ConfigError("calibration folds do not run under torchrun; calibrate in one process.")
     check_writable(run / WEIGHTS)
     training = gaits[split.train]
     story: dict[str, Any] = {

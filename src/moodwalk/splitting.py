@@ -49,7 +49,7 @@ def split_by_subject(
     Warns
     -----
     MoodwalkWarning
-        If validation or test lacks a class.
+        If validation or test lacks a class, or one subject has more gaits than training should.
 
     Notes
     -----
@@ -57,7 +57,11 @@ def split_by_subject(
     """
     names, people, _ = check_arrays(labels, subjects, None)
     weights = np.asarray(proportions, dtype=np.float64)
-    if weights.shape != (3,) or not (weights >= 0).all() or not weights[0] > 0:
+    if (
+        weights.shape != (3,)
+        or not (np.isfinite(weights) & (weights >= 0)).all()
+        or not weights[0] > 0
+    ):
         raise ConfigError(
             f"proportions are {proportions}; expected three numbers, such as 7, 2, 1."
         )
@@ -73,6 +77,14 @@ def split_by_subject(
         raise ConfigError(
             f"{len(walkers)} subjects cannot fill training, validation and test with every class "
             f"in training. Give more subjects, or a part of 0."
+        )
+    largest = int(counts.sum(axis=1).argmax())
+    if counts[largest].sum() > weights[0] / weights.sum() * len(label):
+        warnings.warn(
+            f"Subject '{walkers[largest]}' has {counts[largest].sum():.0f} of {len(label)} gaits, more than "
+            f"the share of training: the parts are uneven. Leave it out, or split by a file.",
+            MoodwalkWarning,
+            stacklevel=2,
         )
     training, validation, test = (np.flatnonzero(parts[subject] == part) for part in range(3))
     for title, chosen in (("validation", validation), ("test", test)):

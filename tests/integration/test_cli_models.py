@@ -113,7 +113,18 @@ def test_train_takes_a_split_by_subject_from_a_file(call, folder, tmp_path):
     split.write_text(json.dumps({"train": people[:9], "test": people[9:]}))
     run = tmp_path / "run"
     status, out, err = call(
-        "train", "--data", folder, "--epochs", 1, "--split", split, "-o", run, "--json"
+        "train",
+        "--data",
+        folder,
+        "--epochs",
+        1,
+        "--split",
+        split,
+        "--select",
+        "loss",
+        "-o",
+        run,
+        "--json",
     )
     assert status == 0
     assert "last epoch is kept" in err

@@ -254,3 +254,9 @@ def test_scikit_learn_splits_a_set_by_subject():
     )
     assert scores.tolist() == [0.5, 0.5]
     assert len(_safe_indexing(gaits, np.array([0, 3]))) == 2
+
+
+def test_a_set_without_any_label_is_told_of():
+    gaits = GaitSet([Gait(np.zeros((5, 16, 3)), 30.0)])
+    with pytest.raises(LabelError, match="none of the 1 gaits has a label"):
+        gaits.only_labelled()

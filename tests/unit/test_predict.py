@@ -156,3 +156,15 @@ def test_shipped_weights_know_their_training_gaits_better_than_chance(real_gaits
     predictions = Predictor.load().predict_many(real_gaits)
     agree = sum(p.emotion == g.label for p, g in zip(predictions, real_gaits, strict=True))
     assert agree > 0.8 * len(real_gaits)
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e30])
+def test_positions_that_give_no_finite_answer_are_refused(checkpoint, walks, scale):
+    gait = walks[0].with_positions(walks[0].positions * scale)
+    with pytest.raises(QualityError, match="no finite features"):
+        Predictor(checkpoint).predict(gait)
+
+
+def test_a_frame_rate_that_would_fill_the_memory_is_refused(checkpoint, walks):
+    with pytest.raises(QualityError, match="Is the frame rate right"):
+        Predictor(checkpoint).predict(walks[0].with_positions(walks[0].positions, fps=1e-9))

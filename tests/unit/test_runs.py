@@ -7,6 +7,7 @@ import pytest
 from moodwalk.errors import ConfigError, DataFormatError
 from moodwalk.estimator import GaitEmotionClassifier
 from moodwalk.evaluation import apply_temperature, evaluate, fit_temperature
+from moodwalk.gait import GaitSet
 from moodwalk.predict import Predictor
 from moodwalk.runs import WEIGHTS, SubjectSplit, calibrate, run_training
 from moodwalk.walker import simulate_walks
@@ -121,3 +122,48 @@ def test_a_folder_that_cannot_be_written_is_found_before_training(walks, tmp_pat
     split = SubjectSplit.by_shares(walks, (7, 2, 1), seed=0)
     with pytest.raises(DataFormatError):
         run_training(walks, make_estimator(), tmp_path / "file" / "run", split)
+
+
+def make_synthetic(walks, subject):
+    return GaitSet(replace(gait, synthetic=True, subject=subject) for gait in walks)
+
+
+def test_synthetic_gaits_are_trained_on_and_take_no_part_in_the_shares(walks):
+    made = make_synthetic(walks[:60], "step-gen")
+    both = made + walks
+    alone, mixed = (SubjectSplit.by_shares(g, (7, 2, 1), seed=0) for g in (walks, both))
+    assert (mixed.test - 60).tolist() == alone.test.tolist()
+    assert (mixed.validation - 60).tolist() == alone.validation.tolist()
+    assert mixed.train.tolist() == [*range(60), *(alone.train + 60).tolist()]
+
+
+def test_synthetic_gaits_of_a_held_out_subject_are_left_out(walks):
+    split = SubjectSplit.by_shares(walks, (7, 2, 1), seed=0)
+    subject = str(walks.subjects[split.test[0]])
+    both = walks + make_synthetic(walks[:5], subject)
+    assert not set(range(len(walks), len(both))) & set(
+        SubjectSplit.by_shares(both, (7, 2, 1), seed=0).train.tolist()
+    )
+
+
+def test_synthetic_gaits_are_never_scored(walks):
+    both = walks + make_synthetic(walks[:5], "step-gen")
+    parts = {"train": sorted(set(walks.subjects)), "test": ["step-gen"]}
+    with pytest.raises(ConfigError, match="test part holds synthetic gaits"):
+        SubjectSplit.from_subjects(both, parts)
+
+
+def test_calibration_under_torchrun_is_refused(walks, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    split = SubjectSplit.by_shares(walks, (7, 2, 1), seed=0)
+    with pytest.raises(ConfigError, match="do not run under torchrun"):
+        run_training(walks, make_estimator(), tmp_path / "run", split, calibration_folds=3)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_place_that_tensorboard_cannot_write_ends_in_one_line(walks, tmp_path):
+    pytest.importorskip("tensorboard")
+    (tmp_path / "tensorboard").write_text("")
+    split = SubjectSplit.by_shares(walks, (1, 0, 0), seed=0)
+    with pytest.raises(DataFormatError, match="tensorboard cannot be written"):
+        run_training(walks, make_estimator(), tmp_path, split)

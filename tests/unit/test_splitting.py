@@ -103,3 +103,17 @@ def test_the_real_gaits_are_dealt_as_promised(real_gaits):
     parts = split_by_subject(real_gaits.labels, real_gaits.subjects)
     for part, share in zip(parts, (0.7, 0.2, 0.1), strict=True):
         assert len(part) / 342 == pytest.approx(share, abs=0.03)
+
+
+def test_a_subject_larger_than_training_is_warned_of():
+    labels, subjects = make_layout(12)
+    big_labels = np.concatenate([labels, np.tile(EMOTIONS, 100)])
+    big_subjects = np.concatenate([subjects, np.repeat("ELMD", 400)])
+    with pytest.warns(MoodwalkWarning, match="'ELMD' has 400 of 460"):
+        split_by_subject(big_labels, big_subjects)
+
+
+def test_infinite_shares_are_refused():
+    labels, subjects = make_layout()
+    with pytest.raises(ConfigError, match="expected three numbers"):
+        split_by_subject(labels, subjects, (float("inf"), 1, 1))

@@ -35,7 +35,9 @@ def demo(
         Path | None,
         typer.Option(readable=False, metavar="FILE", help="By default those that moodwalk ships."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Makes everything random repeat.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**31, help="Makes everything random repeat.")
+    ] = 0,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes that train; by default one a processor.")
     ] = None,

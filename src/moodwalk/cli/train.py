@@ -27,7 +27,9 @@ Data = Annotated[
 ModelName = Annotated[
     str, typer.Option("--model", metavar="NAME", help="A model; an unknown name lists them all.")
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Makes everything random repeat.")]
+Seed = Annotated[
+    int, typer.Option("--seed", min=0, max=2**31, help="Makes everything random repeat.")
+]
 
 
 class _Select(StrEnum):
@@ -71,7 +73,7 @@ def train(
     ] = "7:2:1",
     select: Annotated[
         _Select, typer.Option(help="Which epoch is kept; loss and accuracy are of validation.")
-    ] = _Select.LOSS,
+    ] = _Select.LAST,
     patience: Annotated[
         int | None, typer.Option(help="Stop after so many epochs without a lower validation loss.")
     ] = None,

@@ -28,7 +28,7 @@ from moodwalk.emotion import (
     parse_label_order,
 )
 from moodwalk.errors import DataFormatError, LabelError, ShapeError
-from moodwalk.gait import Gait, GaitSet
+from moodwalk.gait import MAX_FRAMES, Gait, GaitSet
 from moodwalk.io.atomic import write_whole
 from moodwalk.io.hdf5 import check_claims, get_dataset, open_hdf5, read_attribute, read_numbers
 from moodwalk.skeleton import N_JOINTS
@@ -44,9 +44,6 @@ __all__ = [
 
 N_COLUMNS = 3 * N_JOINTS
 N_PUBLISHED = 27
-MAX_FRAMES = 200_000
-"""Nearly two hours at 30 fps; a larger claim is a damaged or hostile file."""
-
 KEY_NAMES: LabelOrder = LABEL_ORDERS["published"]
 """What the names in keys such as ``00003_Happy`` call the codes 0 to 3 (inferred)."""
 

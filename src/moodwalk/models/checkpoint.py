@@ -12,6 +12,7 @@ from safetensors.torch import save
 
 from moodwalk.emotion import Emotion
 from moodwalk.errors import CheckpointError, MoodwalkError
+from moodwalk.gait import MAX_FRAMES
 from moodwalk.io.atomic import write_whole
 from moodwalk.models.encoding import GaitEncoder
 from moodwalk.models.stgcn import Stgcn, StgcnConfig
@@ -93,22 +94,38 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         )
     try:
         classes = tuple(Emotion(name) for name in header["classes"])
-        network = Stgcn(StgcnConfig(**header["network"]), n_classes=len(classes))
+        if len(set(classes)) != len(classes) or len(classes) < 2:
+            raise CheckpointError(
+                f"classes are {', '.join(classes)}; expected two or more, each once."
+            )
+        config = StgcnConfig(**header["network"])
+        encoder = GaitEncoder.from_dict(header["encoder"])
+        _check_encoder(encoder, config)
+        network = Stgcn(config, n_classes=len(classes))
         network.load_state_dict(tensors)
         temperature = float(header["temperature"])
         if not temperature > 0:
             raise CheckpointError(f"temperature is {temperature}; expected a positive number.")
-        encoder = GaitEncoder.from_dict(header["encoder"])
-        if encoder.n_affective != network.config.n_affective:
-            raise CheckpointError(
-                f"the encoder gives {encoder.n_affective} affective features; "
-                f"the network expects {network.config.n_affective}."
-            )
         model, card = str(header["model"]), dict(header["card"])
     except (KeyError, TypeError, ValueError, RuntimeError, MoodwalkError) as error:
         reason = " ".join(str(error).split())[:200]
         raise CheckpointError(f"{path}: its header and weights do not fit ({reason}).") from None
     return Checkpoint(network.eval(), classes, encoder, model, temperature, card)
+
+
+def _check_encoder(encoder: GaitEncoder, config: StgcnConfig) -> None:
+    """Refuse an encoder that does not serve the network, or that asks for absurd sizes."""
+    if encoder.n_affective != config.n_affective:
+        raise CheckpointError(
+            f"the encoder gives {encoder.n_affective} affective features; "
+            f"the network expects {config.n_affective}."
+        )
+    if encoder.root_relative != config.root_relative:
+        raise CheckpointError("the encoder and the network disagree on where the root is.")
+    if encoder.n_frames > MAX_FRAMES or not 1 <= encoder.fps <= 1000:
+        raise CheckpointError(
+            f"the encoder asks for {encoder.n_frames} frames at {encoder.fps:g} fps."
+        )
 
 
 def write_tensors(

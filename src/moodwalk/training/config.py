@@ -1,5 +1,6 @@
 """How to train, and what every epoch did."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -74,7 +75,7 @@ class TrainingConfig:
             raise ConfigError(
                 f"batch_size is {self.batch_size}; batch normalisation needs at least 2."
             )
-        if not self.learning_rate > 0:
+        if not 0 < self.learning_rate < math.inf:
             raise ConfigError(f"learning_rate is {self.learning_rate}; expected a positive number.")
         if not self.weight_decay >= 0:
             raise ConfigError(f"weight_decay is {self.weight_decay}; expected 0 or more.")
@@ -82,8 +83,12 @@ class TrainingConfig:
             raise ConfigError(
                 f"label_smoothing is {self.label_smoothing}; expected a share from 0 up to 1."
             )
-        if self.seed < 0:
-            raise ConfigError(f"seed is {self.seed}; expected 0 or more.")
+        if not 0 <= self.seed < 2**32:
+            raise ConfigError(f"seed is {self.seed}; expected 0 to {2**32 - 1}.")
+        if not all(0 <= share <= 1 for share in self.decay_at):
+            raise ConfigError(
+                f"decay_at is {self.decay_at}; expected shares of the epochs, 0 to 1."
+            )
         if self.optimizer not in ("adam", "sgd"):
             raise ConfigError(f"optimizer is '{self.optimizer}'; expected adam or sgd.")
         if self.select not in get_args(Select):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from moodwalk.emotion import parse_emotion
-from moodwalk.errors import ConfigError, LabelError
+from moodwalk.errors import ConfigError, DataFormatError, LabelError
 from moodwalk.gait import Gait
 from moodwalk.io.atomic import check_writable
 from moodwalk.models.encoding import GaitEncoder
@@ -119,7 +119,7 @@ def train(
         state.data = _fingerprint(encoder, (gaits, labels), validation or ((), ()), classes)
         state.load(run)
     writes = run is not None and team.rank == 0
-    board = _open_tensorboard(run) if run is not None and writes else None
+    board = _open_tensorboard(run, len(state.history) + 1) if run is not None and writes else None
     saved = time.monotonic()
 
     for epoch in range(len(state.history), config.epochs):
@@ -167,7 +167,9 @@ def train(
             epoch + 1, rate, train_loss, train_accuracy, validation_loss, validation_accuracy,
             time.monotonic() - started,
         )  # fmt: skip
-        if not np.isfinite(train_loss):
+        if not np.isfinite(train_loss) or (
+            held_out is not None and not np.isfinite(validation_loss)
+        ):
             raise ConfigError(
                 f"training diverged in epoch {epoch + 1} (loss {train_loss}); "
                 f"expected a finite loss. Lower learning_rate ({config.learning_rate:g})."
@@ -223,12 +225,17 @@ def _make_batches(
     yield from np.array_split(rng.permutation(n), min(-(-n // batch_size), n // least))
 
 
-def _open_tensorboard(run: Path) -> Any:
+def _open_tensorboard(run: Path, first_epoch: int) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:  # the extra `lab` is not installed
         return None
-    return SummaryWriter(str(run / "tensorboard"))
+    try:
+        return SummaryWriter(str(run / "tensorboard"), purge_step=first_epoch)
+    except OSError as error:
+        raise DataFormatError(
+            f"{run / 'tensorboard'} cannot be written: {error.strerror or error}. Choose another place."
+        ) from None
 
 
 def _add_to_tensorboard(board: Any, record: EpochRecord) -> None:

@@ -22,8 +22,10 @@ from moodwalk.training import TrainingConfig
         ("select", "best", "'best'; expected one of last, loss, accuracy"),
         ("class_weight", "even", "'even'; expected balanced or none"),
         ("precision", "float64", "'float64'; expected float32, bfloat16 or float16"),
+        ("decay_at", (0.5, 5.0), "expected shares of the epochs"),
+        ("learning_rate", float("inf"), "expected a positive number"),
         ("patience", 0, "patience is 0; expected at least 1, or none"),
-        ("seed", -1, "seed is -1; expected 0 or more"),
+        ("seed", -1, "seed is -1; expected 0 to 4294967295"),
     ],
 )
 def test_values_that_make_no_training_are_refused(option, value, message):
