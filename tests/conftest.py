@@ -10,8 +10,10 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import pytest
 from hypothesis import settings
 
-# Examples take as long as the machine is busy; time is measured in benchmarks/, never in a test.
-settings.register_profile("moodwalk", deadline=None)
+# The same examples in every run, so that a failure is about the change; `--hypothesis-profile=explore`
+# looks further. Time is measured in benchmarks/, never in a test.
+settings.register_profile("moodwalk", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile("moodwalk")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"

@@ -128,16 +128,17 @@ def _deal_subjects(
     open_parts = np.flatnonzero(weights > 0)
     held = np.zeros((3, counts.shape[1]))
     parts = np.zeros(len(counts), dtype=np.int64)
-    for position, walker in enumerate(order):
-        rest = counts[order[position + 1 :]].sum(axis=0)
+    # Training must see every class: of each, rarest first, it gets the subject with fewest gaits.
+    settled: list[int] = []
+    for column in np.argsort((counts > 0).sum(axis=0), kind="stable"):
+        if not held[0, column]:
+            walker = next(w for w in order[::-1].tolist() if counts[w, column] > 0)
+            settled.append(walker)
+            held[0] += counts[walker]
+    rest = [walker for walker in order.tolist() if walker not in settled]
+    for position, walker in enumerate(rest):
         empty = [part for part in open_parts if not held[part].any()]
-        last_chance = ((counts[walker] > 0) & (held[0] == 0) & (rest == 0)).any()
-        if last_chance:  # training must see every class
-            choice = [0]
-        elif len(order) - position <= len(empty):
-            choice = empty
-        else:
-            choice = list(open_parts)
+        choice = empty if len(rest) - position <= len(empty) else list(open_parts)
         # the sum of held^2 / weight, each class as a share, is least at the proportions
         gain = counts[walker] * (2 * held + counts[walker]) / counts.sum(axis=0) ** 2
         costs = [gain[part].sum() / weights[part] for part in choice]

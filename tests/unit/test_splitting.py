@@ -117,3 +117,11 @@ def test_infinite_shares_are_refused():
     labels, subjects = make_layout()
     with pytest.raises(ConfigError, match="expected three numbers"):
         split_by_subject(labels, subjects, (float("inf"), 1, 1))
+
+
+@pytest.mark.filterwarnings("ignore::moodwalk.errors.MoodwalkWarning")
+def test_as_few_subjects_as_classes_and_two_are_enough():
+    labels = ["happy"] * 5 + ["angry"]
+    for seed in range(20):
+        parts = split_by_subject(labels, ["S0", "S0", "S1", "S2", "S4", "S3"], seed=seed)
+        assert all(len(part) for part in parts)
