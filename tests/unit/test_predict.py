@@ -1,3 +1,5 @@
+from importlib.resources import files
+
 import numpy as np
 import pytest
 import torch
@@ -150,6 +152,24 @@ def test_shipped_weights_answer_and_carry_their_card():
     assert "limits" in card
     prediction = predictor.predict(simulate_gait(WalkerParameters()))
     assert isinstance(prediction.emotion, Emotion)
+
+
+def test_the_card_tells_what_the_shipped_weights_hold():
+    checkpoint = Predictor.load().checkpoint
+    text = (files("moodwalk") / "weights" / "step-emotion-gait.md").read_text(encoding="utf-8")
+    about, figures = checkpoint.card["evaluation"], checkpoint.card["calibration"]
+    low, high = about["accuracy_ci95"]
+    for said in (
+        f"{sum(p.numel() for p in checkpoint.network.parameters()):,} parameters",
+        f"**{100 * about['accuracy']:.1f} %**",
+        f"{100 * low:.1f} to {100 * high:.1f} %",
+        f"{100 * about['balanced_accuracy']:.1f} %, {100 * about['macro_f1']:.1f} %",
+        f"temperature of {checkpoint.temperature:.2f}",
+        f"from {figures['error_before']:.3f} to {figures['error_after']:.3f}",
+        f"from {figures['log_loss_before']:.3f} to {figures['log_loss_after']:.3f}",
+        checkpoint.card["commit"][:7],
+    ):
+        assert said in " ".join(text.split())
 
 
 def test_shipped_weights_know_their_training_gaits_better_than_chance(real_gaits):

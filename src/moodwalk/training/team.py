@@ -30,7 +30,11 @@ def pick_device(name: str = "auto") -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (
+        RuntimeError,
+        AssertionError,
+        NotImplementedError,
+    ) as error:  # torch says it in three ways
         reason = str(error).splitlines()[0]
         raise ConfigError(f"device '{name}' cannot be used here ({reason}). Try cpu.") from None
     return device
