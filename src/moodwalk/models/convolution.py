@@ -5,8 +5,8 @@ a circular convolution pays once for a change of basis, once for a product at ev
 once for the change back. Here all three are plain matrix products in real arithmetic, so that
 they run at the speed of the matrix library and inside automatic differentiation:
 
-* even and odd parts about the centre of the walk meet only cosines and only sines, which halves
-  the matrices of both changes of basis;
+* a stride of s makes it a sum of s convolutions, each of every s-th frame with every s-th tap, and
+  every change of basis s times cheaper;
 * three real products make one complex product (Gauss);
 * the spectrum is laid out (frequency, gait and joint, channel), so that no array is ever permuted.
 
@@ -86,11 +86,11 @@ def choose_form(
     if device != "cpu":
         return "direct"
     n_taps, n_in, n_out = kernel_shape
-    plan = _Plan.of(n_frames, n_taps, stride)
+    plan = _make_plan(n_frames, n_taps, stride)
     direct = plan.n_out * n_taps * n_columns * n_in * n_out
-    changes = plan.n_bins * (n_frames * n_in + plan.n_out * n_out) * n_columns
-    kernel = plan.n_bins * plan.n_taps * n_in * n_out
-    products = plan.n_products * n_columns * n_in * n_out
+    changes = plan.period * (n_frames * n_in + plan.n_out * n_out) * n_columns
+    kernel = plan.n_products * sum(phase.n_taps for phase in plan.phases) * n_in * n_out
+    products = plan.n_products * len(plan.phases) * n_columns * n_in * n_out
     return "frequency" if 2 * (changes + kernel + products) < direct else "direct"
 
 
@@ -106,113 +106,114 @@ def _convolve_direct(x: Tensor, weight: Tensor, stride: int) -> Tensor:
     return F.conv2d(image, kernel, stride=(stride, 1)).permute(2, 0, 3, 1).contiguous()
 
 
+class _Phase(NamedTuple):
+    """Every stride-th frame from one on, and every stride-th tap: those that meet these frames."""
+
+    first_frame: int
+    n_frames: int
+    first_tap: int
+    n_taps: int
+    lag: int  # the first tap brings frame u + lag of these to output u
+
+
 class _Plan(NamedTuple):
     """The sizes of one convolution in the frequency domain."""
 
-    n_frames: int  # of the input
     n_out: int  # frames of the output
     stride: int
-    n_lead: int  # zero frames that centre the input on the output
-    n_taps: int  # of the kernel that can meet the input at all
-    n_cut: int  # taps cut from each end of the kernel
-    period: int  # of the circular convolution: odd, and long enough that nothing wraps around
-
-    @classmethod
-    def of(cls, n_frames: int, n_taps: int, stride: int) -> "_Plan":
-        reach = min(n_taps // 2, n_frames - 1)
-        period = n_frames + reach
-        return cls(
-            n_frames=n_frames,
-            n_out=1 + (n_frames - 1) // stride,
-            stride=stride,
-            n_lead=(n_frames - 1) % stride,
-            n_taps=2 * reach + 1,
-            n_cut=n_taps // 2 - reach,
-            period=period + 1 - period % 2,
-        )
+    phases: tuple[_Phase, ...]
+    period: int  # of the circular convolutions: odd, and long enough that nothing wraps around
 
     @property
     def n_bins(self) -> int:
-        """Frequencies from zero up; an odd period has no Nyquist frequency."""
-        return (self.period + 1) // 2
+        """Frequencies above zero; an odd period has no Nyquist frequency."""
+        return self.period // 2
 
     @property
     def n_products(self) -> int:
-        """Real products: one at frequency zero, three at every other."""
-        return 3 * self.n_bins - 2
+        """Real products of a phase: one at frequency zero, three at every other."""
+        return 3 * self.n_bins + 1
+
+
+@lru_cache(maxsize=64)
+def _make_plan(n_frames: int, n_taps: int, stride: int) -> _Plan:
+    n_out, half = 1 + (n_frames - 1) // stride, n_taps // 2
+    phases: list[_Phase] = []
+    period = 1
+    for first in range(min(stride, n_frames)):
+        n_kept = len(range(first, n_frames, stride))
+        # Lags that are within the kernel, and between some frame of these and some output.
+        low = max(-((half + first) // stride), 1 - n_out)
+        high = min((half - first) // stride, n_kept - 1)
+        if low <= high:
+            first_tap = half + first + low * stride
+            phases.append(_Phase(first, n_kept, first_tap, high - low + 1, low))
+            period = max(period, n_out + high, n_kept - low)
+    return _Plan(n_out, stride, tuple(phases), period + 1 - period % 2)
 
 
 class _Bases(NamedTuple):
-    """Cosines (bins, positions of the even part) and sines (bins above zero, of the odd part)."""
+    """Matrices (rows of a spectrum, positions in time); the spectra are `_FrequencyConvolution`'s."""
 
-    cos_in: Tensor
-    sin_in: Tensor
-    cos_kernel: Tensor
-    sin_kernel: Tensor
-    cos_out: Tensor  # frequency zero last
-    sin_out: Tensor
+    frames: tuple[Tensor, ...]  # one a phase; without the rows a + b
+    taps: tuple[Tensor, ...]
+    output: Tensor  # without the rows p
 
 
 @lru_cache(maxsize=64)
 def _make_bases(plan: _Plan, dtype: torch.dtype, device: torch.device) -> _Bases:
-    bins = torch.arange(plan.n_bins, dtype=torch.float64)
+    bins = torch.arange(plan.n_bins + 1, dtype=torch.float64)
 
-    def basis(n_positions: int, step: int) -> tuple[Tensor, Tensor]:
-        # Distance of the first half of the positions from the centre of all of them.
-        away = step * (torch.arange((n_positions + 1) // 2) - (n_positions - 1) / 2)
-        angle = 2 * torch.pi / plan.period * bins[:, None] * away[None, :]
-        return torch.cos(angle), torch.sin(angle[1:, : n_positions // 2])
+    def basis(first: int, n_positions: int) -> tuple[Tensor, Tensor, Tensor]:
+        positions = torch.arange(first, first + n_positions)
+        angle = 2 * torch.pi / plan.period * bins[:, None] * positions[None, :]
+        return torch.cos(angle[1:]), torch.sin(angle[1:]), torch.ones_like(angle[:1])
 
-    cos_in, sin_in = basis(plan.n_frames + plan.n_lead, 1)
-    cos_kernel, sin_kernel = basis(plan.n_taps, 1)
-    cos_out, sin_out = basis(plan.n_out, plan.stride)
-    cos_out = torch.cat([2 * cos_out[1:], cos_out[:1]]) / plan.period
-    matrices = (cos_in, -sin_in, cos_kernel, sin_kernel, cos_out, -2 * sin_out / plan.period)
-    return _Bases(*(matrix.to(device, dtype).contiguous() for matrix in matrices))
+    def finish(*rows: Tensor) -> Tensor:
+        return torch.cat(rows).to(device, dtype)
 
-
-def _fold(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the even and the odd part of (n, m) about the middle row, once each pair."""
-    half = len(x) // 2
-    first, last = x[:half], x[len(x) - half :].flip(0)
-    even = x.new_empty(len(x) - half, x.shape[1])
-    torch.add(first, last, out=even[:half])
-    even[half:] = x[half : len(x) - half]
-    return even, torch.sub(first, last, out=last)
-
-
-def _unfold(even: Tensor, odd: Tensor) -> Tensor:
-    """Return the transpose of `_fold`."""
-    half = len(odd)
-    x = even.new_empty(len(even) + half, even.shape[1])
-    torch.add(even[:half], odd, out=x[:half])
-    x[half : len(even)] = even[half:]
-    x[len(even) :] = (even[:half] - odd).flip(0)
-    return x
+    frames: list[Tensor] = []
+    taps: list[Tensor] = []
+    for phase in plan.phases:
+        cos, sin, one = basis(0, phase.n_frames)
+        frames.append(finish(-sin, one, cos))
+        cos, sin, one = basis(phase.lag, phase.n_taps)
+        taps.append(finish(cos, -(cos + sin), one, sin - cos))
+    cos, sin, one = (matrix / plan.period for matrix in basis(0, plan.n_out))
+    return _Bases(tuple(frames), tuple(taps), finish(2 * cos, one, -2 * sin))
 
 
 class _FrequencyConvolution(torch.autograd.Function):
     """(T, M, C_in) and (K, C_in, C_out) to (T_out, M, C_out).
 
-    With X = a + ib the spectrum of the input and W = c + id that of the kernel, the rows of every
-    spectrum are four blocks, of which the product is taken row by row:
+    With X = a + ib the spectrum of a phase's frames and W = c + id that of its taps, the rows of
+    every spectrum are four blocks, of which the product is taken row by row:
 
-        input     a + b    b          a(0)    a
-        kernel    c        -(c + d)   c(0)    d - c
+        frames    a + b    b          a(0)    a
+        taps      c        -(c + d)   c(0)    d - c
         product   p        q          r       s         with ac - bd = p + q, ad + bc = p + s
 
-    The output needs [p + q, r] beside cosines and p + s beside sines, which stand next to each other.
+    The output needs [p + q, r] beside cosines and p + s beside sines: as the block a + b is made
+    from the others, so is p added to the others. Products of all phases add up.
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int) -> Tensor:
-        plan = _Plan.of(len(x), len(weight), stride)
+        plan = _make_plan(len(x), len(weight), stride)
         bases = _make_bases(plan, x.dtype, x.device)
-        spectrum = _analyse_input(x, plan, bases)
-        kernel = _analyse_kernel(weight, plan, bases)
-        ctx.save_for_backward(spectrum, kernel)
-        ctx.plan = plan
-        return _synthesise_output(torch.bmm(spectrum, kernel), plan, bases)
+        flat, n_columns = x.reshape(len(x), -1), x.shape[1]
+        spectra = x.new_empty(len(plan.phases), plan.n_products, n_columns, weight.shape[1])
+        kernels = x.new_empty(len(plan.phases), plan.n_products, *weight.shape[1:])
+        product = x.new_empty(plan.n_products, n_columns, weight.shape[2])
+        for i, phase in enumerate(plan.phases):
+            _analyse(bases.frames[i], flat[phase.first_frame :: stride], spectra[i].flatten(1))
+            torch.mm(bases.taps[i], _take(weight, phase, stride), out=kernels[i].flatten(1))
+            torch.baddbmm(product, spectra[i], kernels[i], beta=min(i, 1), out=product)
+        ctx.save_for_backward(spectra, kernels)
+        ctx.plan, ctx.x_shape, ctx.weight_shape = plan, x.shape, weight.shape
+        y = x.new_empty(plan.n_out, *product.shape[1:])
+        _synthesise(bases.output, product.flatten(1), y.flatten(1))
+        return y
 
     @staticmethod
     @once_differentiable
@@ -220,80 +221,45 @@ class _FrequencyConvolution(torch.autograd.Function):
         ctx: Any, *grad_outputs: Tensor
     ) -> tuple[Tensor | None, Tensor | None, None]:
         plan: _Plan = ctx.plan
-        spectrum, kernel = cast("tuple[Tensor, Tensor]", ctx.saved_tensors)
+        spectra, kernels = cast("tuple[Tensor, Tensor]", ctx.saved_tensors)
         (dy,) = grad_outputs
         bases = _make_bases(plan, dy.dtype, dy.device)
-        dproduct = _analyse_output(dy, plan, bases)
+        dproduct = dy.new_empty(plan.n_products, *dy.shape[1:])
+        _analyse(bases.output, dy.reshape(len(dy), -1), dproduct.flatten(1))
         dx = dweight = None
         if ctx.needs_input_grad[1]:
-            dweight = _synthesise_kernel(torch.bmm(spectrum.mT, dproduct), plan, bases)
+            all_meet = sum(phase.n_taps for phase in plan.phases) == ctx.weight_shape[0]
+            dweight = (dy.new_empty if all_meet else dy.new_zeros)(ctx.weight_shape)
+            for i, phase in enumerate(plan.phases):
+                dkernel = torch.bmm(spectra[i].mT, dproduct).flatten(1)
+                torch.mm(bases.taps[i].mT, dkernel, out=_take(dweight, phase, plan.stride))
         if ctx.needs_input_grad[0]:
-            dx = _synthesise_input(torch.bmm(dproduct, kernel.mT), plan, bases)
+            all_meet = sum(phase.n_frames for phase in plan.phases) == ctx.x_shape[0]
+            dx = (dy.new_empty if all_meet else dy.new_zeros)(ctx.x_shape)
+            dspectrum = torch.empty_like(spectra[0])
+            for i, phase in enumerate(plan.phases):
+                torch.bmm(dproduct, kernels[i].mT, out=dspectrum)
+                kept = dx.flatten(1)[phase.first_frame :: plan.stride]
+                _synthesise(bases.frames[i], dspectrum.flatten(1), kept)
         return dx, dweight, None
 
 
-def _analyse_input(x: Tensor, plan: _Plan, bases: _Bases) -> Tensor:
-    n = plan.n_bins - 1
-    flat = x.reshape(len(x), -1)
-    even, odd = _fold(F.pad(flat, (0, 0, plan.n_lead, 0)) if plan.n_lead else flat)
-    spectrum = x.new_empty(plan.n_products, even.shape[1])
-    torch.mm(bases.cos_in, even, out=spectrum[2 * n :])
-    torch.mm(bases.sin_in, odd, out=spectrum[n : 2 * n])
-    torch.add(spectrum[2 * n + 1 :], spectrum[n : 2 * n], out=spectrum[:n])
-    return spectrum.view(-1, *x.shape[1:])
+def _take(weight: Tensor, phase: _Phase, stride: int) -> Tensor:
+    """Return the taps of a phase as rows, a view."""
+    end = phase.first_tap + (phase.n_taps - 1) * stride + 1
+    return weight.flatten(1)[phase.first_tap : end : stride]
 
 
-def _synthesise_input(spectrum: Tensor, plan: _Plan, bases: _Bases) -> Tensor:
-    """Return the transpose of `_analyse_input`; overwrites the spectrum."""
-    n = plan.n_bins - 1
-    flat = spectrum.view(len(spectrum), -1)
-    flat[2 * n + 1 :] += flat[:n]
-    flat[n : 2 * n] += flat[:n]
-    x = _unfold(bases.cos_in.mT @ flat[2 * n :], bases.sin_in.mT @ flat[n : 2 * n])
-    return x[plan.n_lead :].view(-1, *spectrum.shape[1:])
+def _analyse(basis: Tensor, x: Tensor, spectrum: Tensor) -> None:
+    """Change rows of time to frequency."""
+    n = len(basis) // 2
+    torch.mm(basis, x, out=spectrum[n:])
+    torch.add(spectrum[n : 2 * n], spectrum[2 * n + 1 :], out=spectrum[:n])
 
 
-def _synthesise_output(product: Tensor, plan: _Plan, bases: _Bases) -> Tensor:
-    """Change back to time; overwrites the product."""
-    n = plan.n_bins - 1
-    flat = product.view(len(product), -1)
-    flat[n : 2 * n] += flat[:n]
-    flat[2 * n + 1 :] += flat[:n]
-    even = bases.cos_out.mT @ flat[n : 2 * n + 1]
-    return _unfold(even, bases.sin_out.mT @ flat[2 * n + 1 :]).view(-1, *product.shape[1:])
-
-
-def _analyse_output(dy: Tensor, plan: _Plan, bases: _Bases) -> Tensor:
-    """Return the transpose of `_synthesise_output`."""
-    n = plan.n_bins - 1
-    even, odd = _fold(dy.reshape(len(dy), -1))
-    product = dy.new_empty(plan.n_products, even.shape[1])
-    torch.mm(bases.cos_out, even, out=product[n : 2 * n + 1])
-    torch.mm(bases.sin_out, odd, out=product[2 * n + 1 :])
-    torch.add(product[n : 2 * n], product[2 * n + 1 :], out=product[:n])
-    return product.view(-1, *dy.shape[1:])
-
-
-def _analyse_kernel(weight: Tensor, plan: _Plan, bases: _Bases) -> Tensor:
-    n = plan.n_bins - 1
-    taps = weight[plan.n_cut : len(weight) - plan.n_cut]
-    even, odd = _fold(taps.reshape(len(taps), -1))
-    real, imaginary = bases.cos_kernel @ even, bases.sin_kernel @ odd
-    kernel = weight.new_empty(plan.n_products, even.shape[1])
-    kernel[:n] = real[1:]
-    torch.add(real[1:], imaginary, out=kernel[n : 2 * n]).neg_()
-    kernel[2 * n] = real[0]
-    torch.sub(imaginary, real[1:], out=kernel[2 * n + 1 :])
-    return kernel.view(-1, *weight.shape[1:])
-
-
-def _synthesise_kernel(dkernel: Tensor, plan: _Plan, bases: _Bases) -> Tensor:
-    """Return the transpose of `_analyse_kernel`; taps that meet no input get zero."""
-    n = plan.n_bins - 1
-    flat = dkernel.view(len(dkernel), -1)
-    real = flat.new_empty(plan.n_bins, flat.shape[1])
-    real[0] = flat[2 * n]
-    torch.sub(flat[:n], flat[n : 2 * n], out=real[1:]).sub_(flat[2 * n + 1 :])
-    imaginary = flat[2 * n + 1 :] - flat[n : 2 * n]
-    taps = _unfold(bases.cos_kernel.mT @ real, bases.sin_kernel.mT @ imaginary)
-    return F.pad(taps, (0, 0, plan.n_cut, plan.n_cut)).view(-1, *dkernel.shape[1:])
+def _synthesise(basis: Tensor, spectrum: Tensor, x: Tensor) -> None:
+    """Do the transpose of `_analyse`; overwrites the spectrum."""
+    n = len(basis) // 2
+    spectrum[n : 2 * n] += spectrum[:n]
+    spectrum[2 * n + 1 :] += spectrum[:n]
+    torch.mm(basis.mT, spectrum[n:], out=x)

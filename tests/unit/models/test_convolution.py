@@ -166,6 +166,18 @@ def test_mixed_precision_stays_near_full_precision_and_runs_backward(form):
     assert_close([array.float() for array in mixed], exact, 0.02)
 
 
+@pytest.mark.parametrize(("n_frames", "kernel", "stride"), [(9, 1, 3), (10, 3, 4), (3, 9, 5)])
+def test_frames_and_taps_that_meet_nothing_learn_nothing(n_frames, kernel, stride):
+    x, weight = draw_arrays((n_frames, 1, 1, 2), (kernel, 2, 2), 0, torch.float64)
+    found = differentiate(
+        lambda a, b: convolve_time(a, b, stride=stride, form="frequency"), x, weight, 0
+    )
+    expected = differentiate(lambda a, b: convolve_by_taps(a, b, stride), x, weight, 0)
+    assert any((gradient == 0).all(dim=-1).any() for gradient in expected[1:])
+    for one, other in zip(found, expected, strict=True):
+        assert torch.equal(one == 0, other == 0)
+
+
 def test_auto_takes_the_form_that_choose_form_names():
     for n_frames, kernel in [(75, 75), (75, 3)]:
         x, weight = draw_arrays((n_frames, 8, 16, 32), (kernel, 32, 32), 0, torch.float32)

@@ -83,6 +83,34 @@ def test_a_folded_bias_learns_in_evaluation_mode_only():
     assert (bias.grad > 0).all()
 
 
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)], ids=str
+)
+def test_channel_norm_adds_and_rectifies_as_if_one_after_the_other(
+    dtype, tolerance, training, relu
+):
+    norm = randomise(ChannelNorm(5)).to(dtype).train(training)
+    # Neither array is contiguous, and neither may change.
+    x = draw(4, 6, 2, 5, dtype=dtype).transpose(0, 1).requires_grad_()
+    other = draw(2, 4, 6, 5, seed=1, dtype=dtype).permute(2, 1, 0, 3).requires_grad_()
+    before = x.detach().clone(), other.detach().clone()
+    wanted = (x, other, norm.weight, norm.bias)
+    dy = draw(6, 4, 2, 5, seed=2, dtype=dtype)
+    results = []
+    for y in (norm(x, other=other, relu=relu), norm(x) + other):
+        y = torch.relu(y) if relu else y
+        results.append((y, *torch.autograd.grad(y, wanted, dy)))
+    for one, another in zip(*results, strict=True):
+        torch.testing.assert_close(one, another, rtol=tolerance, atol=tolerance)
+    assert bool((results[0][0] < 0).any()) != relu
+    with torch.no_grad():
+        torch.testing.assert_close(norm(x, other=other, relu=relu), results[0][0])
+    assert torch.equal(x, before[0])
+    assert torch.equal(other, before[1])
+
+
 def test_channel_norm_refuses_to_train_on_one_row():
     norm = ChannelNorm(3)
     with pytest.raises(ShapeError, match="at least 2 gaits a batch in training; found 1"):
@@ -127,6 +155,30 @@ def test_graph_convolution_is_the_sum_over_partitions_and_neighbours(partition, 
     assert len(results[0]) == (5 if learn_importance else 4)
     for one, other in zip(*results, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("wanted", ["x", "importance"])
+def test_graph_convolution_computes_only_the_gradient_asked_for(wanted):
+    layer = randomise(GraphConvolution(3, 5, adjacency()).double())
+    x = draw(4, 2, 16, 3).requires_grad_()
+    both = torch.autograd.grad(layer(x).square().sum(), (x, layer.importance))
+    layer.requires_grad_(wanted != "x")
+    x.requires_grad_(wanted == "x")
+    layer(x).square().sum().backward()
+    found = x.grad if wanted == "x" else layer.importance.grad
+    torch.testing.assert_close(found, both[0 if wanted == "x" else 1])
+
+
+def test_graph_convolution_in_mixed_precision_stays_near_full_precision():
+    layer = randomise(GraphConvolution(3, 5, adjacency()).float())
+    x, dy = draw(4, 2, 16, 3, dtype=torch.float32), draw(4, 2, 16, 5, seed=1, dtype=torch.float32)
+    results = []
+    for enabled in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            y = layer(x)
+        results.append((y, *torch.autograd.grad(y, list(layer.parameters()), dy.to(y.dtype))))
+    for exact, mixed in zip(*results, strict=True):
+        assert (mixed.float() - exact).abs().max() < 0.03 * exact.abs().max()
 
 
 def test_importance_starts_as_one():
@@ -263,6 +315,14 @@ def test_dropout_changes_training_only():
     assert not torch.equal(block(x), block(x))
     block.eval()
     assert torch.equal(block(x), block(x))
+
+
+def test_where_everything_is_dropped_the_shortcut_remains():
+    block = StgcnBlock(3, 3, adjacency().float(), kernel=3, dropout=1.0)
+    x = draw(8, 2, 16, 3, dtype=torch.float32)
+    assert torch.equal(block(x), torch.relu(x))
+    block = StgcnBlock(3, 3, adjacency().float(), kernel=3, dropout=1.0, residual=False)
+    assert not block(x).any()
 
 
 def test_a_block_does_not_change_its_input():
