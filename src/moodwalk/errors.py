@@ -6,7 +6,8 @@
     ├── LabelError        a label or label order makes no sense (also ValueError)
     ├── ConfigError       an option or a combination of options (also ValueError)
     ├── CheckpointError   weights that do not fit or are damaged (also ValueError)
-    └── QualityError      a walk too poor to answer from        (also ValueError)
+    ├── QualityError      a walk too poor to answer from        (also ValueError)
+    └── WorkerError       a worker process that ended in the middle of its work
 
 A message says what was expected, what was found, where, and what to do, in one line. The command
 line prints that line and exits with 2.
@@ -21,6 +22,7 @@ __all__ = [
     "MoodwalkWarning",
     "QualityError",
     "ShapeError",
+    "WorkerError",
 ]
 
 
@@ -50,6 +52,10 @@ class CheckpointError(MoodwalkError, ValueError):
 
 class QualityError(MoodwalkError, ValueError):
     """A walk that is too short, too broken or not a walk."""
+
+
+class WorkerError(MoodwalkError):
+    """A worker process ended in the middle of its work, again and again."""
 
 
 class MoodwalkWarning(UserWarning):

@@ -16,6 +16,7 @@ from moodwalk.features import compute_affective_features
 from moodwalk.gait import Gait, GaitSet
 from moodwalk.models.catalogue import check_model
 from moodwalk.models.classic import CLASSIC, make_classic
+from moodwalk.models.custom import CustomModel, is_custom
 from moodwalk.models.stgcn import STGCN_MODELS
 from moodwalk.preprocess import standardise
 from moodwalk.skeleton import Partition
@@ -35,10 +36,11 @@ class GaitEmotionClassifier(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     model
-        Name of a network or a classic learner.
+        Name of a network or a classic learner, or a network class of your own, as
+        ``my_models.py:MyNet`` (see `moodwalk.models.custom.CustomModel`).
     model_params
-        Changes to the network's configuration (`moodwalk.models.stgcn.StgcnConfig`) or the classic
-        learner's arguments.
+        Changes to the network's configuration (`moodwalk.models.stgcn.StgcnConfig`), the classic
+        learner's arguments, or those of your own class.
     epochs, batch_size, optimizer, learning_rate, weight_decay, class_weight, label_smoothing, \
 augmentation, select, patience, device, precision, seed
         As in `moodwalk.training.TrainingConfig`. Classic learners use ``class_weight`` and ``seed``.
@@ -56,6 +58,8 @@ augmentation, select, patience, device, precision, seed
         (k,) emotion names in sorted order, the columns of `predict_proba`.
     history_
         One record for each epoch of a network.
+    watched_
+        (epochs, n, k) logits after every epoch, where `fit` was given gaits to watch.
     temperature_
         What logits are divided by before the softmax; 1 unless set.
 
@@ -80,7 +84,7 @@ augmentation, select, patience, device, precision, seed
 
     def __init__(
         self,
-        model: str = "step",
+        model: str | CustomModel = "step",
         *,
         model_params: Mapping[str, Any] | None = None,
         epochs: int = 60,
@@ -125,6 +129,8 @@ augmentation, select, patience, device, precision, seed
         y: Sequence[str] | NDArray[np.str_] | None = None,
         *,
         validation: Sequence[Gait] | None = None,
+        watch: Sequence[Gait] | None = None,
+        scaling: Sequence[Gait] | None = None,
         run: Path | None = None,
         on_epoch: Callable[[Any], None] | None = None,
     ) -> Self:
@@ -139,6 +145,12 @@ augmentation, select, patience, device, precision, seed
         validation
             Labelled gaits that the epoch may be chosen on (networks only). Never those that will
             be scored.
+        watch
+            Gaits that a network answers after every epoch, into ``watched_``; nothing is chosen by
+            them. Not with ``run``.
+        scaling
+            What a network's normalisation and number of frames are learned from; by default the
+            training gaits. Anything else leaks, and is here to measure by how much.
         run, on_epoch
             As in `moodwalk.training.train` (networks only).
 
@@ -153,7 +165,8 @@ augmentation, select, patience, device, precision, seed
         """
         gaits = _check_gaits(X)
         labels = _check_labels(gaits, y)
-        check_model(self.model)
+        if not isinstance(self.model, CustomModel):
+            check_model(self.model)
         classes = np.unique(labels)
         if len(classes) < 2:
             raise LabelError(
@@ -165,10 +178,14 @@ augmentation, select, patience, device, precision, seed
             params = dict(self.model_params or {})
             if self.class_weight is not None:
                 params["class_weight"] = self.class_weight
-            self.learner_ = make_classic(self.model, seed=self.seed, **params)
+            self.learner_ = make_classic(str(self.model), seed=self.seed, **params)
             self.learner_.fit(_compute_table(gaits), labels)
         else:
-            self._fit_network(gaits, labels, validation, run, on_epoch)
+            if watch is not None and run is not None:
+                raise ConfigError(
+                    "watch and run do not go together: a resumed run has not watched."
+                )
+            self._fit_network(gaits, labels, validation, watch, scaling, run, on_epoch)
         return self
 
     def predict_proba(self, X: Sequence[Gait]) -> NDArray[np.float64]:
@@ -213,6 +230,11 @@ augmentation, select, patience, device, precision, seed
         self._check_fitted()
         if self.model in CLASSIC:
             raise ConfigError(f"'{self.model}' has no weights to write; only networks have.")
+        if isinstance(self.model, CustomModel) or is_custom(self.model):
+            raise ConfigError(
+                f"'{self.model}' is your own class, which moodwalk's weights cannot describe; keep "
+                f"network_.state_dict() and encoder_.to_dict() yourself."
+            )
         from moodwalk.models.checkpoint import Checkpoint, write_checkpoint
 
         classes = tuple(Emotion(name) for name in self.classes_)
@@ -228,22 +250,16 @@ augmentation, select, patience, device, precision, seed
         gaits: GaitSet,
         labels: NDArray[np.str_],
         validation: Sequence[Gait] | None,
+        watch: Sequence[Gait] | None,
+        scaling: Sequence[Gait] | None,
         run: Path | None,
         on_epoch: Callable[[Any], None] | None,
     ) -> None:
         import torch
 
         from moodwalk.models.encoding import GaitEncoder
-        from moodwalk.models.stgcn import Stgcn, StgcnConfig
         from moodwalk.training import TrainingConfig, train
 
-        changes = dict(self.model_params or {})
-        if self.partition is not None:
-            changes["partition"] = self.partition
-        try:
-            config = StgcnConfig(**{**STGCN_MODELS[self.model].to_dict(), **changes})
-        except TypeError as error:
-            raise ConfigError(f"model_params of '{self.model}': {error}.") from None
         training = TrainingConfig(
             epochs=self.epochs,
             batch_size=self.batch_size,
@@ -267,15 +283,16 @@ augmentation, select, patience, device, precision, seed
             gaits, labels = gaits[kept], labels[kept]
         else:
             validation_labels = None if held_out is None else held_out.labels
-        encoder = GaitEncoder.fit(
-            gaits,
-            n_affective=config.n_affective,
-            root_relative=config.root_relative,
-            n_frames=self.n_frames,
-        )
+        watched: list[NDArray[np.float32]] = []
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            network = Stgcn(config, n_classes=len(self.classes_))
+            network, n_affective, root_relative = self._make_network()
+            encoder = GaitEncoder.fit(
+                gaits if scaling is None else _check_gaits(scaling),
+                n_affective=n_affective,
+                root_relative=root_relative,
+                n_frames=self.n_frames,
+            )
             self.history_ = train(
                 network,
                 encoder,
@@ -286,11 +303,32 @@ augmentation, select, patience, device, precision, seed
                 validation=None
                 if held_out is None
                 else (held_out, cast("Sequence[str]", validation_labels)),
+                watch=None if watch is None else (_check_gaits(watch), watched.append),
                 run=run,
                 on_epoch=on_epoch,
             )
+        if watched:
+            self.watched_ = np.stack(watched)
         # Wherever it was trained, it can be pickled for workers that have no accelerator.
         self.network_, self.encoder_ = network.cpu(), encoder
+
+    def _make_network(self) -> tuple[Any, int, bool]:
+        """Return a network, how many affective features it takes, and whether it wants no root."""
+        params = dict(self.model_params or {})
+        if self.partition is not None:
+            params["partition"] = self.partition
+        if isinstance(self.model, CustomModel) or is_custom(self.model):
+            custom = (
+                self.model if isinstance(self.model, CustomModel) else CustomModel.read(self.model)
+            )
+            return _make_custom(custom, len(self.classes_), params)
+        from moodwalk.models.stgcn import Stgcn, StgcnConfig
+
+        try:
+            config = StgcnConfig(**{**STGCN_MODELS[self.model].to_dict(), **params})
+        except TypeError as error:
+            raise ConfigError(f"model_params of '{self.model}': {error}.") from None
+        return Stgcn(config, len(self.classes_)), config.n_affective, config.root_relative
 
     def _set_aside(
         self, gaits: GaitSet, labels: NDArray[np.str_]
@@ -309,6 +347,25 @@ augmentation, select, patience, device, precision, seed
 
     def _check_fitted(self) -> None:
         check_is_fitted(self, "learner_" if self.model in CLASSIC else "network_")
+
+
+def _make_custom(
+    custom: CustomModel, n_classes: int, params: Mapping[str, Any]
+) -> tuple[Any, int, bool]:
+    """Make a network of a user's class."""
+    from torch import nn
+
+    found = custom.load()
+    if not issubclass(found, nn.Module):
+        raise ConfigError(
+            f"{custom.class_name} of {custom.path} is no torch.nn.Module; expected a network."
+        )
+    try:
+        network = found(n_classes=n_classes, **params)
+    except TypeError as error:
+        raise ConfigError(f"{custom.class_name}({custom.path}): {error}.") from None
+    n_affective = int(getattr(network, "n_affective", 0))
+    return network, n_affective, bool(getattr(network, "root_relative", True))
 
 
 def _check_gaits(X: Sequence[Gait]) -> GaitSet:

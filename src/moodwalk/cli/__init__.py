@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from moodwalk.cli import checkpoint, data, demo, evaluate, features, predict, train
+from moodwalk.cli import checkpoint, data, demo, evaluate, experiment, features, predict, train
 from moodwalk.cli.output import print_error, show_warnings
 from moodwalk.errors import MoodwalkError
 
@@ -42,6 +42,7 @@ COMMANDS: tuple[Callable[[typer.Typer], None], ...] = (
     features.register,
     train.register,
     evaluate.register,
+    experiment.register,
     predict.register,
     checkpoint.register,
 )

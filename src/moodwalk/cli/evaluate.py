@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from moodwalk.cli.data import Json, Labels
+from moodwalk.cli.engine import Cluster, EngineName, Jobs, make_engine
 from moodwalk.cli.output import open_progress, print_json, print_line, print_table
 from moodwalk.cli.train import Data, ModelName, Seed
-from moodwalk.errors import ConfigError
 
 if TYPE_CHECKING:
     from moodwalk.evaluation import Evaluation
@@ -20,11 +20,6 @@ class _Protocol(StrEnum):
     SUBJECT = "subject"
     RANDOM = "random"
     LEGACY = "legacy"
-
-
-class _Engine(StrEnum):
-    LOCAL = "local"
-    DASK = "dask"
 
 
 def register(app: typer.Typer) -> None:
@@ -50,8 +45,9 @@ def evaluate(
     augment: Annotated[
         bool, typer.Option("--augment", help="Augment training gaits, as `train --augment` does.")
     ] = False,
-    jobs: Annotated[int, typer.Option(help="Processes, each with one thread.")] = 1,
-    engine: Annotated[_Engine, typer.Option(help="Where folds run.")] = _Engine.LOCAL,
+    jobs: Jobs = 1,
+    engine: Annotated[EngineName, typer.Option(help="Where folds run.")] = EngineName.LOCAL,
+    cluster: Cluster = None,
     as_json: Json = False,
 ) -> None:
     """Train and test a model on every fold, and say how good it is and how sure that is."""
@@ -62,15 +58,14 @@ def evaluate(
     from moodwalk.models.catalogue import check_model
 
     check_model(model)
-    if engine is _Engine.DASK:
-        raise ConfigError("--engine dask is not there yet; use --engine local with --jobs.")
+    where = make_engine(engine, jobs, cluster)
     gaits = read(data, labels).only_labelled()
     estimator = GaitEmotionClassifier(
         model,
         epochs=epochs,
         seed=seed,
         augmentation=STANDARD_AUGMENTATION if augment else None,
-        device="cpu" if jobs > 1 else "auto",
+        device="cpu" if jobs > 1 or engine is EngineName.DASK else "auto",
     )
     with open_progress() as progress:
         bar = progress.add_task(f"{model}, {protocol.value}", total=None)
@@ -82,6 +77,7 @@ def evaluate(
             repeats=repeats,
             seed=seed,
             jobs=jobs,
+            engine=where if engine is EngineName.DASK else None,
             progress=lambda done, total: progress.update(bar, completed=done, total=total),
         )
     if as_json:

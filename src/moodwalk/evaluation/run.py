@@ -1,11 +1,9 @@
 """Train and test an estimator under a protocol, and say how good it is."""
 
 import pickle
-import sys
 import time
 import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
 from typing import Any
@@ -14,9 +12,9 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.base import clone
-from threadpoolctl import threadpool_limits
 
 from moodwalk.emotion import EMOTIONS
+from moodwalk.engine import Engine
 from moodwalk.errors import ConfigError, MoodwalkWarning
 from moodwalk.evaluation.metrics import (
     ClassScore,
@@ -29,6 +27,7 @@ from moodwalk.evaluation.protocols import PROTOCOLS, Split, make_splits
 from moodwalk.evaluation.statistics import compute_proportion_interval, compute_subject_interval
 from moodwalk.gait import Gait, GaitSet
 from moodwalk.provenance import describe_versions
+from moodwalk.threads import one_thread
 
 __all__ = ["Evaluation", "Fold", "evaluate"]
 
@@ -210,6 +209,7 @@ def evaluate(
     repeats: int = 1,
     seed: int = 0,
     jobs: int = 1,
+    engine: Engine | None = None,
     progress: Progress | None = None,
     name: str | None = None,
 ) -> Evaluation:
@@ -230,6 +230,9 @@ def evaluate(
     jobs
         Worker processes. Every fit has one thread, in a worker or not, so any number of jobs
         gives the same figures.
+    engine
+        Where folds run instead, for instance a `moodwalk.engine.DaskEngine`; ``jobs`` is then not
+        used.
     progress
         Called with splits done and splits in all, first with 0.
     name
@@ -281,7 +284,12 @@ def evaluate(
         _Task(number, split, protocol == "legacy", seed + number, classes)
         for number, split in enumerate(splits)
     ]
-    results = _run(estimator, list(walks), tasks, min(jobs, len(tasks)), progress)
+    answers = (
+        _answers(estimator, list(walks), tasks, min(jobs, len(tasks)))
+        if engine is None
+        else _answers_of(engine, estimator, list(walks), tasks)
+    )
+    results = _collect(answers, tasks, progress)
     said = [(text, kind) for result in results for text, kind in result.warnings]
     messages += _repeat_warnings(said)
     scored = [
@@ -323,21 +331,31 @@ class _Result:
     seconds: float
 
 
-def _run(
-    estimator: Any,
-    gaits: list[Gait],
-    tasks: list[_Task],
-    jobs: int,
-    progress: Progress | None,
+def _collect(
+    answers: Iterator[_Result], tasks: list[_Task], progress: Progress | None
 ) -> list[_Result]:
     """Run every task and return the results in their order."""
     tell = progress or (lambda done, total: None)
     tell(0, len(tasks))
     results: dict[int, _Result] = {}
-    for result in _answers(estimator, gaits, tasks, jobs):
+    for result in answers:
         results[result.number] = result
         tell(len(results), len(tasks))
     return [results[task.number] for task in tasks]
+
+
+def _answers_of(
+    engine: Engine, estimator: Any, gaits: list[Gait], tasks: list[_Task]
+) -> Iterator[_Result]:
+    """Yield the result of every task of an engine; the first error ends it."""
+    for outcome in engine.run(_run_shared, (estimator, gaits), tasks):
+        if outcome.error is not None:
+            raise outcome.error
+        yield outcome.result
+
+
+def _run_shared(shared: tuple[Any, list[Gait]], task: _Task) -> _Result:
+    return _run_task(*shared, task)
 
 
 def _answers(estimator: Any, gaits: list[Gait], tasks: list[_Task], jobs: int) -> Iterator[_Result]:
@@ -361,7 +379,7 @@ def _answers(estimator: Any, gaits: list[Gait], tasks: list[_Task], jobs: int) -
 def _run_task(estimator: Any, gaits: list[Gait], task: _Task) -> _Result:
     """Fit a clone on the training gaits and ask it about the test gaits."""
     start_s = time.perf_counter()
-    with _one_thread(), warnings.catch_warnings(record=True) as caught:
+    with one_thread(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model: Any = clone(estimator)
         parameters: dict[str, Any] = model.get_params(deep=True)
@@ -381,21 +399,6 @@ def _run_task(estimator: Any, gaits: list[Gait], task: _Task) -> _Result:
         probabilities = _order_columns(given, model.classes_, task)
     said = [(str(w.message), w.category) for w in caught]
     return _Result(task.number, probabilities, said, time.perf_counter() - start_s)
-
-
-@contextmanager
-def _one_thread() -> Generator[None]:
-    """Give numerical libraries one thread, so that sums are taken in the same order everywhere."""
-    torch = sys.modules.get("torch")
-    n_threads = torch.get_num_threads() if torch else 1
-    with threadpool_limits(1):
-        if torch:
-            torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            if torch:
-                torch.set_num_threads(n_threads)
 
 
 def _order_columns(

@@ -19,7 +19,6 @@ from moodwalk.errors import ConfigError, DataFormatError, LabelError
 from moodwalk.gait import Gait
 from moodwalk.io.atomic import check_writable
 from moodwalk.models.encoding import GaitEncoder
-from moodwalk.models.stgcn import Stgcn
 from moodwalk.training.config import EpochRecord, Select, TrainingConfig
 from moodwalk.training.state import TrainingState
 from moodwalk.training.team import Team
@@ -30,7 +29,7 @@ _SECONDS_BETWEEN_SAVES = 10.0
 
 
 def train(
-    network: Stgcn,
+    network: nn.Module,
     encoder: GaitEncoder,
     gaits: Sequence[Gait],
     labels: Sequence[str],
@@ -38,6 +37,7 @@ def train(
     config: TrainingConfig,
     *,
     validation: tuple[Sequence[Gait], Sequence[str]] | None = None,
+    watch: tuple[Sequence[Gait], Callable[[NDArray[np.float32]], None]] | None = None,
     run: Path | None = None,
     on_epoch: Callable[[EpochRecord], None] | None = None,
 ) -> list[EpochRecord]:
@@ -59,6 +59,8 @@ def train(
         How to train.
     validation
         Gaits and emotions that the epoch may be chosen on. Never those that will be scored.
+    watch
+        Gaits whose logits, (n, classes), are handed over after every epoch. Nothing is chosen by them.
     run
         Folder for ``metrics.csv``, TensorBoard events (where installed) and the state from which
         an interrupted run resumes: the same call then ends with the same weights.
@@ -102,6 +104,7 @@ def train(
             *_encode(encoder, validation[0], device),
             _index(validation[1], classes, len(validation[0]), device),
         )
+    watched = None if watch is None else _encode(encoder, watch[0], device)
     criterion = nn.CrossEntropyLoss(
         weight=_balance(targets, len(classes)) if config.class_weight else None,
         label_smoothing=config.label_smoothing,
@@ -184,6 +187,8 @@ def train(
         if run is not None and writes and time.monotonic() - saved > _SECONDS_BETWEEN_SAVES:
             state.save(run)
             saved = time.monotonic()
+        if watch is not None and watched is not None and team.rank == 0:
+            watch[1](_forward(network, *watched, config.batch_size).float().cpu().numpy())
         if on_epoch is not None and team.rank == 0:
             on_epoch(record)
 
@@ -199,7 +204,7 @@ def train(
 
 
 def compute_logits(
-    network: Stgcn, encoder: GaitEncoder, gaits: Sequence[Gait], batch_size: int = 32
+    network: nn.Module, encoder: GaitEncoder, gaits: Sequence[Gait], batch_size: int = 32
 ) -> NDArray[np.float32]:
     """Return the network's logits, (n, classes); gaits do not influence each other."""
     device = next(network.parameters()).device
@@ -207,7 +212,7 @@ def compute_logits(
     return _forward(network, inputs, affective, batch_size).float().cpu().numpy()
 
 
-def _make_optimizer(network: Stgcn, config: TrainingConfig) -> torch.optim.Optimizer:
+def _make_optimizer(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
     if config.optimizer == "sgd":
         return torch.optim.SGD(
             network.parameters(), config.learning_rate, momentum=0.9, nesterov=True,
@@ -290,7 +295,9 @@ def _balance(targets: Tensor, n_classes: int) -> Tensor:
 
 
 @torch.inference_mode()
-def _forward(network: Stgcn, inputs: Tensor, affective: Tensor | None, batch_size: int) -> Tensor:
+def _forward(
+    network: nn.Module, inputs: Tensor, affective: Tensor | None, batch_size: int
+) -> Tensor:
     network.eval()
     logits = [
         network(

@@ -6,7 +6,7 @@ from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from moodwalk.errors import CheckpointError
 from moodwalk.io.atomic import write_whole_text
@@ -35,7 +35,7 @@ class TrainingState:
         A digest of the gaits, labels and classes.
     """
 
-    network: Stgcn
+    network: nn.Module
     optimizer: torch.optim.Optimizer
     config: TrainingConfig
     history: list[EpochRecord] = field(default_factory=list)
@@ -102,11 +102,15 @@ class TrainingState:
         options = {k: v for k, v in self.config.to_dict().items() if k != "device"}
         return {
             **options,
-            "network": _plain(self.network.config.to_dict()),
+            "network": _describe(self.network),
             "training and validation gaits": self.data,
         }
 
 
-def _plain(options: dict[str, object]) -> dict[str, object]:
-    """Return a network's options as JSON gives them back: lists for tuples."""
-    return {**options, "blocks": [list(block) for block in options["blocks"]]}  # pyright: ignore
+def _describe(network: nn.Module) -> dict[str, object]:
+    """Return what tells a network from another, as JSON gives it back: lists for tuples."""
+    if not isinstance(network, Stgcn):
+        shapes = {name: list(value.shape) for name, value in network.state_dict().items()}
+        return {"class": type(network).__name__, "shapes": shapes}
+    options = network.config.to_dict()
+    return {**options, "blocks": [list(block) for block in options["blocks"]]}

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from moodwalk.errors import ConfigError
-from moodwalk.models.stgcn import Stgcn
 from moodwalk.training.config import TrainingConfig
 
 __all__ = ["Team", "pick_device"]
@@ -82,7 +81,7 @@ class Team:
         """Fewest gaits of a batch: batch normalisation needs two in every process."""
         return 2 * self.size
 
-    def wrap(self, network: Stgcn) -> nn.Module:
+    def wrap(self, network: nn.Module) -> nn.Module:
         """Return the network, made to average its gradients over all processes."""
         if self.size == 1:
             return network

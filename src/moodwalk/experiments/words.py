@@ -1,0 +1,165 @@
+"""What an experiment shows, in plain words that are computed from its statistics."""
+
+import math
+
+from moodwalk.evaluation.protocols import PROTOCOLS
+from moodwalk.experiments.analysis import Analysis, Comparison, LineResult
+from moodwalk.experiments.habits import HABITS
+
+__all__ = [
+    "describe_comparison",
+    "describe_habit",
+    "describe_power",
+    "describe_protocol",
+    "draw_conclusion",
+    "write_p",
+    "write_points",
+    "write_share",
+]
+
+
+def write_share(value: float | None, digits: int = 1) -> str:
+    """Write a share as a percentage; an en dash where there is none."""
+    return "–" if value is None or math.isnan(value) else f"{100 * value:.{digits}f} %"
+
+
+def write_points(value: float) -> str:
+    """Write a difference in percentage points, with its sign."""
+    return "–" if math.isnan(value) else f"{value:+.1f}".replace("-", "−")
+
+
+def write_p(value: float) -> str:
+    """Write a p value."""
+    if math.isnan(value):
+        return "–"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
+
+
+def write_range(interval: tuple[float, float]) -> str:
+    """Write an interval in percentage points."""
+    low, high = interval
+    return f"{write_points(low)} to {write_points(high)}"
+
+
+def describe_comparison(comparison: Comparison, baseline: str) -> str:
+    """Say in one sentence what a comparison shows."""
+    figures = (
+        f"{write_points(comparison.points)} points, 95 % interval "
+        f"{write_range(comparison.interval_points)}, corrected p {write_p(comparison.p_holm)}"
+    )
+    if not comparison.differs:
+        return f"No evidence that {comparison.name} differs from {baseline}: {figures}."
+    better = "better" if comparison.points > 0 else "worse"
+    return f"{comparison.name} is {better} than {baseline}: {figures}."
+
+
+def describe_power(comparison: Comparison) -> str:
+    """Say how many gaits it would take to see what was observed."""
+    n_gaits = comparison.mcnemar.n_gaits
+    if math.isinf(comparison.gaits_needed):
+        return f"{comparison.name}: no difference was observed on {n_gaits} gaits."
+    return (
+        f"{comparison.name}: a difference as large as the one observed takes about "
+        f"{comparison.gaits_needed:,.0f} test gaits to be seen in four studies of five; here are "
+        f"{n_gaits}."
+    )
+
+
+def draw_conclusion(analysis: Analysis) -> list[str]:
+    """Return the sentences that answer the experiment's question."""
+    sentences: list[str] = []
+    if analysis.n_done < analysis.n_cells:
+        sentences.append(
+            f"Unfinished: {analysis.n_done} of {analysis.n_cells} cells are done, so every figure "
+            f"here is provisional."
+        )
+    plain = [c for c in analysis.comparisons if not analysis.find(c.name).habits]
+    different = [c for c in plain if c.differs]
+    if plain and not different:
+        names = "It does not differ" if len(plain) == 1 else f"None of the {len(plain)} differs"
+        sentences.append(
+            f"{names} from {analysis.baseline} by more than chance would explain (5 % over the "
+            f"whole family, Holm's correction)."
+        )
+    elif different:
+        names = ", ".join(c.name for c in different)
+        sentences.append(
+            f"{len(different)} of {len(plain)} differ from {analysis.baseline} at 5 % over the "
+            f"whole family: {names}."
+        )
+    sentences += [describe_comparison(c, analysis.baseline) for c in plain]
+    small = [c for c in plain if not c.differs and not math.isinf(c.gaits_needed)]
+    if small:
+        least = min(small, key=lambda c: c.gaits_needed)
+        sentences.append(describe_power(least))
+    sentences += [
+        describe_habit(c, analysis.find(c.name), analysis.find(analysis.baseline))
+        for c in analysis.comparisons
+        if analysis.find(c.name).habits
+    ]
+    return sentences
+
+
+def describe_habit(comparison: Comparison, line: LineResult, honest: LineResult) -> str:
+    """Say in one sentence what a published habit adds."""
+    low, high = comparison.over_subjects.interval_points
+    clear = "adds" if low > 0 else "takes away" if high < 0 else "changes nothing that can be seen:"
+    return (
+        f"{line.name} {clear} {write_points(comparison.over_subjects.points)} points "
+        f"(95 % interval over subjects {write_range((low, high))}): {write_share(honest.accuracy)} "
+        f"become {write_share(line.accuracy)}."
+    )
+
+
+def describe_protocol(analysis: Analysis) -> list[str]:
+    """Say in words how gaits were split, trained on and scored."""
+    experiment, gaits = analysis.experiment, analysis.gaits
+    protocol = experiment.protocol
+    labels = ", ".join(f"{n} {name}" for name, n in gaits["labels"].items())
+    sentences = [
+        f"{gaits['n_gaits']} gaits of {gaits['n_subjects']} subjects ({labels}); the labels are "
+        f"what observers perceived.",
+    ]
+    repeats = "once" if protocol.repeats == 1 else f"{protocol.repeats} times, with other splits"
+    if protocol.name == "legacy":
+        sentences.append(PROTOCOLS["legacy"].note + ".")
+    else:
+        sentences.append(
+            f"Protocol `{protocol.name}`: {PROTOCOLS[protocol.name].title}; {protocol.folds} folds, "
+            f"{repeats}, seed {protocol.seed}. Every model sees the same splits."
+        )
+    if note := PROTOCOLS[protocol.name].note:
+        sentences += [note[0].upper() + note[1:] + "."] if protocol.name != "legacy" else []
+    sentences.append(_describe_training(analysis))
+    return [sentence for sentence in sentences if sentence]
+
+
+def _describe_training(analysis: Analysis) -> str:
+    networks = {
+        model.name: model.training
+        for model in analysis.experiment.models
+        if any(line.name == model.name and line.curves for line in analysis.lines)
+    }
+    if not networks:
+        return "No model here has epochs; nothing was chosen on test gaits."
+    options = next(iter(networks.values()))
+    chosen = {
+        "loss": "the epoch of the lowest validation loss is kept",
+        "accuracy": "the epoch of the highest validation accuracy is kept",
+        "last": "the last epoch is kept",
+    }[options.select]
+    words = f"Networks train for at most {options.epochs} epochs in batches of {options.batch_size}"
+    if options.patience is not None:
+        words += f", stop after {options.patience} epochs without a lower validation loss"
+    words += f"; {chosen}"
+    if options.select != "last" or options.patience is not None:
+        words += (
+            f". Validation gaits are those of {100 * options.validation_share:.0f} % of the training "
+            f"subjects, set aside inside every training fold"
+        )
+    return words + ". Test gaits are answered after every epoch only to be looked at."
+
+
+def describe_habits_of(line: LineResult) -> str:
+    """Return what a line's habits are, in plain words."""
+    return " ".join(HABITS[name].explanation for name in line.habits)
