@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 
 from moodwalk.errors import ConfigError, ShapeError
+from moodwalk.viz.panels import SHARE_SCALE
 from moodwalk.viz.style import (
     ACCENT,
     GRID,
@@ -18,9 +19,7 @@ from moodwalk.viz.style import (
     make_percent_axis,
 )
 
-__all__ = ["IntervalRow", "make_confusion_figure", "make_interval_figure"]
-
-_SCALE = ((0.0, "#F4F1F8"), (0.5, "#A48BC8"), (1.0, "#3B2163"))  # lightness falls evenly
+__all__ = ["IntervalRow", "check_interval_rows", "make_confusion_figure", "make_interval_figure"]
 
 
 class IntervalRow(NamedTuple):
@@ -79,7 +78,7 @@ def make_confusion_figure(
             ],
             texttemplate="%{text}", textfont={"size": 14},
             hovertemplate="true %{y}<br>predicted %{x}<br>%{text}<extra></extra>",
-            colorscale=_SCALE, zmin=0, zmax=1, showscale=False, xgap=2, ygap=2,
+            colorscale=SHARE_SCALE, zmin=0, zmax=1, showscale=False, xgap=2, ygap=2,
         )
     )  # fmt: skip
     plain: dict[str, Any] = {"showgrid": False, "zeroline": False, "ticks": "", "fixedrange": True}
@@ -134,15 +133,7 @@ def make_interval_figure(
     ConfigError
         If there are no rows, or a value lies outside its interval or outside 0 to 1.
     """
-    table = [IntervalRow(*row) for row in rows]
-    if not table:
-        raise ConfigError("no rows to draw; expected at least one (name, value, low, high, note).")
-    for row in table:
-        if not 0 <= row.low <= row.value <= row.high <= 1:
-            raise ConfigError(
-                f"'{row.name}' has value {row.value:g} and interval {row.low:g} to {row.high:g}; "
-                f"expected fractions with 0 <= low <= value <= high <= 1."
-            )
+    table = check_interval_rows(rows)
     at = list(range(len(table)))
     figure = go.Figure(
         go.Scatter(
@@ -203,6 +194,28 @@ def make_interval_figure(
             | {f"annotations[{i}].font.size": 11 for i in names_at},
         },
     )
+
+
+def check_interval_rows(
+    rows: Sequence[IntervalRow | tuple[str, float, float, float, str]],
+) -> list[IntervalRow]:
+    """Return the rows, each within its interval and between 0 and 1.
+
+    Raises
+    ------
+    ConfigError
+        If there are no rows, or a value lies outside its interval or outside 0 to 1.
+    """
+    table = [IntervalRow(*row) for row in rows]
+    if not table:
+        raise ConfigError("no rows to draw; expected at least one (name, value, low, high, note).")
+    for row in table:
+        if not 0 <= row.low <= row.value <= row.high <= 1:
+            raise ConfigError(
+                f"'{row.name}' has value {row.value:g} and interval {row.low:g} to {row.high:g}; "
+                f"expected fractions with 0 <= low <= value <= high <= 1."
+            )
+    return table
 
 
 def _interval_text(row: IntervalRow) -> str:
