@@ -4,17 +4,12 @@ from moodwalk.evaluation.calibration import TEMPERATURE_RANGE, apply_temperature
 from moodwalk.evaluation.comparison import (
     CorrectedInterval,
     CorrectedTTest,
-    FriedmanTest,
     McNemarTest,
     PooledAnswers,
     SubjectDifference,
     compute_corrected_interval,
     compute_corrected_t_test,
-    compute_friedman,
-    compute_gaits_needed,
-    compute_holm,
     compute_mcnemar,
-    compute_power,
     compute_subject_difference,
     pool_answers,
 )
@@ -28,12 +23,14 @@ from moodwalk.evaluation.metrics import (
     compute_reliability,
     compute_scores,
 )
+from moodwalk.evaluation.power import compute_gaits_needed, compute_power
 from moodwalk.evaluation.protocols import (
     PROTOCOLS,
     Protocol,
     Split,
     make_splits,
 )
+from moodwalk.evaluation.ranking import FriedmanTest, compute_friedman, compute_holm
 from moodwalk.evaluation.run import Evaluation, Fold, evaluate
 from moodwalk.evaluation.statistics import compute_proportion_interval, compute_subject_interval
 

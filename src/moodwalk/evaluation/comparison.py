@@ -1,4 +1,4 @@
-"""Which of two or more models is better, and whether the gaits at hand can tell.
+"""Which of two models is better, and whether the gaits at hand can tell.
 
 ``a`` is the baseline and ``b`` the challenger: a difference is b minus a, positive where b is better.
 Accuracies are paired: both models answer the same gaits, on the same splits.
@@ -9,31 +9,24 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binom, binomtest, chi2, f, norm, rankdata, studentized_range, t
+from scipy.stats import binomtest, t
 
 from moodwalk.errors import ConfigError, ShapeError
+from moodwalk.evaluation.checks import NOISE, check_finite, check_share
 from moodwalk.evaluation.statistics import compute_proportion_interval, compute_subject_interval
 
 __all__ = [
     "CorrectedInterval",
     "CorrectedTTest",
-    "FriedmanTest",
     "McNemarTest",
     "PooledAnswers",
     "SubjectDifference",
     "compute_corrected_interval",
     "compute_corrected_t_test",
-    "compute_friedman",
-    "compute_gaits_needed",
-    "compute_holm",
     "compute_mcnemar",
-    "compute_power",
     "compute_subject_difference",
     "pool_answers",
 ]
-
-_NOISE = 1e-12  # of the greatest value: what rounding adds to equal scores
-_MANY_DISCORDANT = 100_000  # from here on the normal approximation is within 0.3 % of the exact n
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,41 +144,6 @@ class SubjectDifference:
     interval_points: tuple[float, float]
 
 
-@dataclass(frozen=True, slots=True)
-class FriedmanTest:
-    """Several models, ranked within each block.
-
-    Parameters
-    ----------
-    n_blocks
-        Blocks, such as folds.
-    mean_ranks
-        One a model, in the order of the columns; 1 is best.
-    chi_square, p_value
-        Friedman's statistic and its p value.
-    f, f_p_value
-        Iman and Davenport's, which is less conservative. Where all blocks rank alike, ``f`` is
-        infinite and the p value exact; with one block ``f`` is NaN and the p value 1.
-    critical_difference
-        Nemenyi's: mean ranks at least this far apart differ.
-    alpha
-        Level of the critical difference, over all pairs together.
-    groups
-        Largest sets of at least two models, as columns from best to worst, within which no pair
-        differs: the bars of a critical-difference diagram.
-    """
-
-    n_blocks: int
-    mean_ranks: tuple[float, ...]
-    chi_square: float
-    p_value: float
-    f: float
-    f_p_value: float
-    critical_difference: float
-    alpha: float
-    groups: tuple[tuple[int, ...], ...]
-
-
 def compute_corrected_interval(
     scores: ArrayLike, n_train: float, n_test: float, confidence: float = 0.95
 ) -> CorrectedInterval:
@@ -224,7 +182,7 @@ def compute_corrected_interval(
     .. [1] Nadeau and Bengio (2003), doi:10.1023/A:1024068626366.
     .. [2] Bouckaert and Frank (2004), doi:10.1007/978-3-540-24775-3_3, on repeated folds.
     """
-    values = _check_finite(scores, "scores", 1)
+    values = check_finite(scores, "scores", 1)
     error, half_width = _compute_corrected_error(values, n_train, n_test, confidence)
     mean = float(values.mean())
     return CorrectedInterval(mean, (mean - half_width, mean + half_width), error, len(values) - 1)
@@ -254,7 +212,7 @@ def compute_corrected_t_test(
     .. [1] Nadeau and Bengio (2003), doi:10.1023/A:1024068626366.
     .. [2] Lakens (2013), doi:10.3389/fpsyg.2013.00863, on Cohen's d_z.
     """
-    values = _check_finite(differences, "differences", 1)
+    values = check_finite(differences, "differences", 1)
     error, half_width = _compute_corrected_error(values, n_train, n_test, confidence)
     mean, dof = float(values.mean()), len(values) - 1
     if not values.any():
@@ -307,7 +265,7 @@ def compute_mcnemar(
     only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
     n_discordant = only_a + only_b
     if not n_discordant:
-        _check_share("confidence", confidence)
+        check_share("confidence", confidence)
         nothing = (math.nan, (0.0, math.inf), math.nan)
         return McNemarTest(len(right_a), 0, 0, 1.0, *nothing)
     low, high = compute_proportion_interval(only_b, n_discordant, confidence)
@@ -342,7 +300,7 @@ def pool_answers(probabilities: ArrayLike, indices: ArrayLike) -> PooledAnswers:
     The mean of all repeats answers as an ensemble, mostly a little better than one of its models:
     a test on pooled answers compares ensembles. Unlike a vote it leaves hardly any ties to break.
     """
-    table = _check_finite(probabilities, "probabilities", 2)
+    table = check_finite(probabilities, "probabilities", 2)
     gaits = np.asarray(indices)
     if gaits.shape != table.shape[:1] or not np.issubdtype(gaits.dtype, np.integer):
         raise ShapeError(
@@ -355,112 +313,6 @@ def pool_answers(probabilities: ArrayLike, indices: ArrayLike) -> PooledAnswers:
     total = np.zeros((len(answered), table.shape[1]))
     np.add.at(total, gait, table)
     return PooledAnswers(answered.astype(np.int64), total / n_answers[:, None], n_answers)
-
-
-def compute_holm(p_values: ArrayLike) -> NDArray[np.float64]:
-    """Adjust the p values of a family of tests by Holm's step-down method.
-
-    Parameters
-    ----------
-    p_values
-        (m,) one a test; NaN where a test could not be made. May be empty.
-
-    Returns
-    -------
-    NDArray[np.float64]
-        (m,) adjusted p values in the same order. NaN stays NaN and does not count as a test.
-
-    Raises
-    ------
-    ShapeError
-        If p values are not (m,).
-    ConfigError
-        If one is not between 0 and 1, or statsmodels is not installed.
-
-    References
-    ----------
-    .. [1] Holm (1979), jstor:4615733.
-    """
-    adjusted = _to_array(p_values, "p values").copy()
-    if adjusted.ndim != 1:
-        raise ShapeError(f"p values have shape {adjusted.shape}; expected (m,).")
-    made = ~np.isnan(adjusted)
-    if ((adjusted[made] < 0) | (adjusted[made] > 1)).any():
-        raise ConfigError("p values are not all between 0 and 1; expected probabilities or NaN.")
-    try:
-        from statsmodels.stats.multitest import multipletests
-    except ImportError as error:
-        raise ConfigError(
-            "Holm's correction needs statsmodels, which is not installed; "
-            "install it with: pip install 'moodwalk[lab]'."
-        ) from error
-    if made.any():
-        adjusted[made] = multipletests(adjusted[made], method="holm")[1]
-    return adjusted
-
-
-def compute_friedman(
-    scores: ArrayLike, alpha: float = 0.05, *, correct_ties: bool = True
-) -> FriedmanTest:
-    """Compare several models by their ranks within blocks.
-
-    Parameters
-    ----------
-    scores
-        (n, k) of n blocks and k models, higher is better. Scores that differ by less than rounding
-        are ties.
-    alpha
-        Level of the critical difference.
-    correct_ties
-        Whether ties shrink the variance of ranks, as they do. Demšar's paper, and much of what
-        follows it, leaves this out, which makes the test too cautious.
-
-    Raises
-    ------
-    ShapeError
-        If scores are not (n, k) with at least one block and two models, or not finite.
-    ConfigError
-        If alpha is not between 0 and 1.
-
-    Notes
-    -----
-    Blocks count as independent. Folds of one data set share training gaits, so the test claims too
-    much there; repeats of a fold are no new block: average them first. Groups mean something only
-    where the test rejects, and depend on which other models take part.
-
-    References
-    ----------
-    .. [1] Friedman (1937), doi:10.1080/01621459.1937.10503522.
-    .. [2] Iman and Davenport (1980), doi:10.1080/03610928008827904.
-    .. [3] Demšar (2006), https://jmlr.org/papers/v7/demsar06a.html.
-    .. [4] Conover (1999), Practical Nonparametric Statistics, section 5.8, on ties.
-    """
-    table = _check_finite(scores, "scores", 2)
-    n, k = table.shape
-    if k < 2:
-        raise ShapeError(
-            f"scores have shape {table.shape}; expected a column for 2 or more models."
-        )
-    _check_share("alpha", alpha)
-    greatest = np.abs(table).max() or 1.0
-    ranks = np.asarray(rankdata(-np.round(table / greatest / _NOISE), axis=1))
-    middle, mean_ranks = (k + 1) / 2, ranks.mean(axis=0)
-    total = ((ranks - middle) ** 2).sum() if correct_ties else n * k * (k**2 - 1) / 12
-    between = n * ((mean_ranks - middle) ** 2).sum()
-    chi_square = float(n * (k - 1) * between / total) if total else 0.0
-    statistic, f_p_value = _compute_iman_davenport(chi_square, ranks)
-    distance = float(studentized_range.ppf(1 - alpha, k, np.inf) * math.sqrt(k * (k + 1) / 12 / n))
-    return FriedmanTest(
-        n_blocks=n,
-        mean_ranks=tuple(mean_ranks.tolist()),
-        chi_square=chi_square,
-        p_value=float(chi2.sf(chi_square, k - 1)),
-        f=statistic,
-        f_p_value=f_p_value,
-        critical_difference=distance,
-        alpha=alpha,
-        groups=_find_groups(mean_ranks, distance),
-    )
 
 
 def compute_subject_difference(
@@ -508,121 +360,11 @@ def compute_subject_difference(
     return SubjectDifference(100 * float(gain.mean()), (100 * low, 100 * high))
 
 
-def compute_power(p_only_a: float, p_only_b: float, n_gaits: int, alpha: float = 0.05) -> float:
-    """Compute how often McNemar's exact test sees a difference.
-
-    Parameters
-    ----------
-    p_only_a, p_only_b
-        Shares of all gaits that only a, or only b, names right.
-    n_gaits
-        Test gaits.
-    alpha
-        Level of the two-sided test.
-
-    Returns
-    -------
-    float
-        Chance of p <= alpha, over the number of gaits that only one names right too.
-
-    Raises
-    ------
-    ConfigError
-        If shares are negative or sum to more than 1, n_gaits is less than 1, or alpha is not
-        between 0 and 1.
-
-    Notes
-    -----
-    Gaits count as independent; where subjects walk more than once, the power is less.
-
-    References
-    ----------
-    .. [1] Duffy (1984), doi:10.2307/2531151.
-    """
-    p_discordant = _check_discordant(p_only_a, p_only_b)
-    _check_share("alpha", alpha)
-    if n_gaits < 1:
-        raise ConfigError(f"n_gaits is {n_gaits}; expected at least 1.")
-    if n_gaits * p_discordant < _NOISE:  # also what would overflow below
-        return 0.0
-    tail = 1e-13  # numbers of discordant gaits beyond it change nothing that can be seen
-    least, most = binom.ppf([tail, 1 - tail], n_gaits, p_discordant).astype(np.int64)
-    n_discordant = np.arange(least, most + 1)
-    # the test rejects where either model is right alone at most so often
-    critical = binom.ppf(alpha / 2, n_discordant, 0.5)
-    critical -= binom.cdf(critical, n_discordant, 0.5) > alpha / 2
-    share_a = p_only_a / p_discordant
-    rejects = binom.cdf(critical, n_discordant, share_a)
-    rejects += binom.cdf(critical, n_discordant, 1 - share_a)
-    chance = binom.pmf(n_discordant, n_gaits, p_discordant)
-    return min(float((chance * rejects).sum()), 1.0)
-
-
-def compute_gaits_needed(
-    p_only_a: float, p_only_b: float, power: float = 0.8, alpha: float = 0.05
-) -> float:
-    """Compute how many test gaits McNemar's exact test needs to see a difference.
-
-    Parameters
-    ----------
-    p_only_a, p_only_b
-        Shares of all gaits that only a, or only b, names right.
-    power
-        Chance to see the difference, between 0 and 1.
-    alpha
-        Level of the two-sided test.
-
-    Returns
-    -------
-    float
-        A whole number n, at which `compute_power` reaches the power while at n - 1 it does not;
-        infinite where the shares are equal. Past 100,000 gaits that only one model names right,
-        the normal approximation.
-
-    Raises
-    ------
-    ConfigError
-        If shares are negative or sum to more than 1, or power or alpha is not between 0 and 1.
-
-    Notes
-    -----
-    From shares that were observed, this plans the next study; it adds nothing to what this one has
-    shown. Observed shares are uncertain, and gaits of one subject tell less than as many of
-    several: take it as the least.
-
-    References
-    ----------
-    .. [1] Duffy (1984), doi:10.2307/2531151, exact.
-    .. [2] Connor (1987), doi:10.2307/2531961, approximate; for small differences.
-    """
-    p_discordant = _check_discordant(p_only_a, p_only_b)
-    _check_share("power", power)
-    _check_share("alpha", alpha)
-    difference = abs(p_only_b - p_only_a)
-    if difference <= _NOISE:
-        return math.inf
-    root = (norm.ppf(power) - norm.ppf(alpha / 2)) * math.sqrt(p_discordant) / difference
-    about = math.ceil(max(root, 1.0) ** 2)
-    if about * p_discordant > _MANY_DISCORDANT:
-        return float(about)
-    power = min(power, 1 - 1e-9)  # `compute_power` leaves out the last of its tails
-    too_few, enough = 0, about
-    while compute_power(p_only_a, p_only_b, enough, alpha) < power:
-        too_few, enough = enough, 2 * enough
-    while enough - too_few > 1:
-        half = (too_few + enough) // 2
-        if compute_power(p_only_a, p_only_b, half, alpha) < power:
-            too_few = half
-        else:
-            enough = half
-    return float(enough)
-
-
 def _compute_corrected_error(
     values: NDArray[np.float64], n_train: float, n_test: float, confidence: float
 ) -> tuple[float, float]:
     """Return the standard error of the mean and half the width of its interval."""
-    _check_share("confidence", confidence)
+    check_share("confidence", confidence)
     if not (0 < n_train < math.inf and 0 < n_test < math.inf):
         raise ConfigError(
             f"n_train is {n_train} and n_test {n_test}; expected a positive number of gaits in each."
@@ -630,81 +372,19 @@ def _compute_corrected_error(
     k = len(values)
     if k == 1:
         return math.nan, math.inf
-    if np.ptp(values) <= _NOISE * np.abs(values).max():
+    if np.ptp(values) <= NOISE * np.abs(values).max():
         return 0.0, 0.0
     error = math.sqrt((1 / k + n_test / n_train) * values.var(ddof=1))
     return error, float(t.ppf((1 + confidence) / 2, k - 1)) * error
 
 
-def _compute_iman_davenport(chi_square: float, ranks: NDArray[np.float64]) -> tuple[float, float]:
-    n, k = ranks.shape
-    if n == 1:
-        return math.nan, 1.0
-    left = n * (k - 1) - chi_square
-    if left > _NOISE * n * k:
-        statistic = (n - 1) * chi_square / left
-        return statistic, float(f.sf(statistic, k - 1, (k - 1) * (n - 1)))
-    # all blocks rank alike: the chance that all others fall in with the first (Conover)
-    _, n_tied = np.unique(ranks[0], return_counts=True)
-    n_orders = math.factorial(k) // math.prod(math.factorial(int(tied)) for tied in n_tied)
-    return math.inf, float(n_orders) ** (1 - n)
-
-
-def _find_groups(mean_ranks: NDArray[np.float64], distance: float) -> tuple[tuple[int, ...], ...]:
-    order = np.argsort(mean_ranks, kind="stable")
-    ranks = mean_ranks[order]
-    groups: list[tuple[int, ...]] = []
-    last = 0
-    for first in range(len(order)):
-        end = int(np.searchsorted(ranks, ranks[first] + distance))
-        if end > max(last, first + 1):
-            groups.append(tuple(order[first:end].tolist()))
-            last = end
-    return tuple(groups)
-
-
-def _to_array(values: ArrayLike, what: str) -> NDArray[np.float64]:
-    try:
-        return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ShapeError(f"{what} are not an array of numbers: {error}.") from error
-
-
-def _check_finite(values: ArrayLike, what: str, n_axes: int) -> NDArray[np.float64]:
-    array = _to_array(values, what)
-    if array.ndim != n_axes or not array.size:
-        expected = {1: "(k,) with k > 0", 2: "(n, k) with n, k > 0"}[n_axes]
-        raise ShapeError(f"{what} have shape {array.shape}; expected {expected}.")
-    if n_bad := int((~np.isfinite(array)).sum()):
-        raise ShapeError(
-            f"{what}: {n_bad} of {array.size} are not finite; expected all to be, so leave out "
-            "what failed, for every model alike."
-        )
-    return array
-
-
 def _check_pairs(
     correct_a: ArrayLike, correct_b: ArrayLike
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    a, b = _check_finite(correct_a, "correct_a", 1), _check_finite(correct_b, "correct_b", 1)
+    a, b = check_finite(correct_a, "correct_a", 1), check_finite(correct_b, "correct_b", 1)
     if len(a) != len(b):
         raise ShapeError(f"correct_a has {len(a)} verdicts, correct_b {len(b)}; expected as many.")
     for what, verdicts in (("correct_a", a), ("correct_b", b)):
         if not np.isin(verdicts, (0, 1)).all():
             raise ShapeError(f"{what} holds other numbers than 0 and 1; expected right or wrong.")
     return a == 1, b == 1
-
-
-def _check_discordant(p_only_a: float, p_only_b: float) -> float:
-    total = p_only_a + p_only_b
-    if not (p_only_a >= 0 and p_only_b >= 0 and total <= 1 + _NOISE):
-        raise ConfigError(
-            f"p_only_a is {p_only_a} and p_only_b {p_only_b}; expected shares of all gaits, "
-            "none negative, that sum to at most 1."
-        )
-    return min(total, 1.0)
-
-
-def _check_share(what: str, value: float) -> None:
-    if not 0 < value < 1:
-        raise ConfigError(f"{what} is {value}; expected between 0 and 1.")
