@@ -11,8 +11,8 @@ PACKAGE = Path(moodwalk.__file__).parent
 
 # Each room may use the rooms above it, and itself.
 LAYERS = (
-    {"errors", "emotion", "skeleton", "provenance"},
-    {"gait"},
+    {"errors", "emotion", "skeleton", "provenance", "threads"},
+    {"gait", "engine"},
     {"io", "preprocess", "augment", "features", "walker", "summary", "cycles", "splitting"},
     {"audit", "scaling"},
     {"models"},
@@ -21,12 +21,12 @@ LAYERS = (
     {"evaluation", "predict"},
     {"runs", "page"},
     {"viz"},
-    {"demo"},
+    {"demo", "experiments"},
     {"cli"},
     {"__main__"},
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
-HEAVY = {"torch", "sklearn", "scipy", "plotly", "typer", "rich", "h5py"}
+HEAVY = {"torch", "sklearn", "scipy", "plotly", "typer", "rich", "h5py", "pydantic", "dask"}
 
 
 def find_imports(path):

@@ -1,7 +1,7 @@
 """What an experiment shows: figures, comparisons, and how sure they are."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -116,16 +116,20 @@ class LineResult:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Comparison:
-    """One model against the baseline, on what both have answered.
+    """One line against another, on what both have answered.
 
     Parameters
     ----------
     name
-        Of the model.
+        Of the line.
+    reference
+        What it is compared with: the baseline; for a line with habits, the same model measured
+        without them, where the experiment has it.
     t_test
         Corrected resampled t test over folds; None where the two were not split alike.
     t_p_holm
-        Its p value after Holm's correction over all comparisons that have one; else NaN.
+        Its p value after Holm's correction over the family (the models, or the lines with habits);
+        NaN where there is no test.
     mcnemar
         Exact test on one answer a gait, pooled over repeats.
     mcnemar_p_holm
@@ -137,6 +141,7 @@ class Comparison:
     """
 
     name: str
+    reference: str
     t_test: CorrectedTTest | None
     t_p_holm: float
     mcnemar: McNemarTest
@@ -187,7 +192,9 @@ class Analysis:
     baseline
         Name of the line that the others are compared with.
     comparisons
-        One for every other line that shares cells with the baseline.
+        One for every model but the baseline.
+    habits
+        One for every line with habits.
     friedman
         Over the disjoint test sets of the first repeat; None for fewer than three lines that are
         split alike.
@@ -210,6 +217,7 @@ class Analysis:
     published: tuple[LineResult, ...]
     baseline: str
     comparisons: tuple[Comparison, ...]
+    habits: tuple[Comparison, ...]
     friedman: FriedmanTest | None
     friedman_names: tuple[str, ...]
     majority: float
@@ -261,8 +269,9 @@ def analyse(
         raise ConfigError(
             f"the baseline '{experiment.baseline}' has no cell yet; run the experiment first."
         )
-    comparisons = _compare_all(baseline, honest, subjects)
-    friedman, ranked = _rank(baseline, honest)
+    plain = [line for line in honest if not line.habits and line is not baseline]
+    flattered = [line for line in honest if line.habits]
+    friedman, ranked = _rank(baseline, [line for line in honest if not line.habits])
     keys = {key for _, _, _, line_keys in lines for key in line_keys}
     done = [records[key] for key in keys if key in records]
     labels = baseline.reading.labels
@@ -273,7 +282,11 @@ def analyse(
         lines=honest,
         published=tuple(line for line in results if line.published),
         baseline=baseline.name,
-        comparisons=comparisons,
+        comparisons=_compare_all([(baseline, line) for line in plain], subjects),
+        habits=_compare_all(
+            [(_find_reference(experiment, honest, line) or baseline, line) for line in flattered],
+            subjects,
+        ),
         friedman=friedman,
         friedman_names=ranked,
         majority=float(np.bincount(labels).max() / len(labels)),
@@ -372,17 +385,30 @@ def _collect_curves(records: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[n
     return curves
 
 
+def _find_reference(
+    experiment: Experiment, lines: Sequence[LineResult], line: LineResult
+) -> LineResult | None:
+    """Return the line of the same model without habits."""
+    own = {model.name: model for model in experiment.models}
+    model = own[line.name]
+    for other in lines:
+        same = own[other.name].model == model.model and own[other.name].params == model.params
+        if same and own[other.name].training == model.training and not other.habits:
+            return other
+    return None
+
+
 def _compare_all(
-    baseline: LineResult, lines: Sequence[LineResult], subjects: NDArray[np.int64]
+    pairs: Sequence[tuple[LineResult, LineResult]], subjects: NDArray[np.int64]
 ) -> tuple[Comparison, ...]:
-    others = [line for line in lines if line is not baseline]
-    raw = [_compare(baseline, line, subjects) for line in others]
-    raw = [comparison for comparison in raw if comparison is not None]
-    t_p = compute_holm([c.t_test.p_value if c.t_test else float("nan") for c in raw])
-    mcnemar_p = compute_holm([c.mcnemar.p_value for c in raw])
+    """Compare the second of every pair with the first, and correct the p values over all of them."""
+    raw = [_compare(reference, line, subjects) for reference, line in pairs]
+    made = [comparison for comparison in raw if comparison is not None]
+    t_p = compute_holm([c.t_test.p_value if c.t_test else float("nan") for c in made])
+    mcnemar_p = compute_holm([c.mcnemar.p_value for c in made])
     return tuple(
-        Comparison(c.name, c.t_test, float(t), c.mcnemar, float(m), c.over_subjects, c.gaits_needed)
-        for c, t, m in zip(raw, t_p, mcnemar_p, strict=True)
+        replace(c, t_p_holm=float(t), mcnemar_p_holm=float(m))
+        for c, t, m in zip(made, t_p, mcnemar_p, strict=True)
     )
 
 
@@ -403,6 +429,7 @@ def _compare(
     shares = mcnemar.n_only_a / mcnemar.n_gaits, mcnemar.n_only_b / mcnemar.n_gaits
     return Comparison(
         name=line.name,
+        reference=baseline.name,
         t_test=_compare_folds(baseline, line),
         t_p_holm=float("nan"),
         mcnemar=mcnemar,

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from moodwalk.experiments.analysis import Analysis, Comparison, LineResult
 from moodwalk.experiments.habits import HABITS
+from moodwalk.experiments.plan import make_slug
 from moodwalk.experiments.words import (
+    NO_BREAK,
     describe_protocol,
     draw_conclusion,
     write_p,
@@ -26,7 +29,8 @@ from moodwalk.viz.laboratory import (
     make_difference_figure,
     make_habit_figure,
 )
-from moodwalk.viz.panels import LearningCurve, make_confusions_figure, make_learning_figure
+from moodwalk.viz.learning import LearningCurve, make_learning_figure
+from moodwalk.viz.panels import make_confusions_figure
 from moodwalk.viz.ranks import make_critical_difference_figure
 
 if TYPE_CHECKING:
@@ -71,7 +75,10 @@ def make_parts(analysis: Analysis) -> list[Part]:
         _make_protocol(analysis),
         _make_accuracy(analysis),
         _make_differences(analysis),
-        _make_habits(analysis),
+        *(
+            _make_habits(analysis, name)
+            for name in dict.fromkeys(c.reference for c in analysis.habits)
+        ),
         _make_ranks(analysis),
         _make_published(analysis),
         _make_learning(analysis),
@@ -87,7 +94,8 @@ def _caption(analysis: Analysis) -> str:
     protocol = analysis.experiment.protocol
     return (
         f"{analysis.gaits['n_gaits']} gaits of {analysis.gaits['n_subjects']} subjects; protocol "
-        f"{protocol.name}, {protocol.folds} folds, {protocol.repeats} repeat(s)"
+        f"{protocol.name}, {protocol.folds} folds, {protocol.repeats} "
+        f"{'repeat' if protocol.repeats == 1 else 'repeats'}"
     )
 
 
@@ -104,10 +112,10 @@ def _make_accuracy(analysis: Analysis) -> Part:
         IntervalRow(line.name, line.accuracy, *line.exact, _note_habits(line))
         for line in analysis.lines
     ]
-    best = max(analysis.lines, key=lambda line: line.accuracy)
-    title = f"{best.name}: {write_share(best.accuracy)}; intervals are wide beside the differences"
+    ends = [write_share(end(line.accuracy for line in analysis.lines)) for end in (min, max)]
+    title = f"Accuracies lie between {ends[0]} and {ends[1]}"
     if len(rows) == 1:
-        title = f"{best.name} reads {write_share(best.accuracy)} of gaits as observers do"
+        title = f"{rows[0].name} reads {ends[0]} of gaits as observers do"
     caption = _caption(analysis) + "; exact binomial 95 % intervals."
     paragraphs = [
         "The exact interval takes gaits as independent trials; the corrected one is over folds and "
@@ -142,7 +150,7 @@ def _make_accuracy(analysis: Analysis) -> Part:
 
 
 def _make_differences(analysis: Analysis) -> Part | None:
-    compared = [c for c in analysis.comparisons if not analysis.find(c.name).habits]
+    compared = analysis.comparisons
     if not compared:
         return None
     base = analysis.baseline
@@ -200,12 +208,9 @@ def _make_difference_table(compared: Sequence[Comparison], base: str, caption: s
     )  # fmt: skip
 
 
-def _make_habits(analysis: Analysis) -> Part | None:
-    measured = [c for c in analysis.comparisons if analysis.find(c.name).habits]
-    if not measured:
-        return None
-    honest = analysis.find(analysis.baseline)
-    pairs = [(c, analysis.find(c.name)) for c in measured]
+def _make_habits(analysis: Analysis, reference: str) -> Part:
+    honest = analysis.find(reference)
+    pairs = [(c, analysis.find(c.name)) for c in analysis.habits if c.reference == reference]
     rows = [
         HabitRow(
             line.name, line.accuracy, line.accuracy - honest.accuracy,
@@ -234,11 +239,12 @@ def _make_habits(analysis: Analysis) -> Part | None:
             )
             for c, line in pairs
         ],
-        f"Honest: {write_share(honest.accuracy)}. {caption}",
+        f"{honest.name}, without habits: {write_share(honest.accuracy)}. {caption}",
     )
+    only = len({c.reference for c in analysis.habits}) == 1
     return Part(
-        "habits",
-        "What each habit is worth",
+        "habits" if only else f"habits-{make_slug(reference)}",
+        "What each habit is worth" + ("" if only else f": {reference}"),
         [
             "The same network, measured honestly and with one published habit at a time. Habits that "
             "only change how a training is read share the honest trainings; the others are trained anew."
@@ -325,8 +331,15 @@ def _make_learning(analysis: Analysis) -> Part | None:
     ]
     if not curves:
         return None
-    title = "How the networks learn: training runs ahead, validation stays behind"
-    caption = _caption(analysis)
+    seen, unseen = (
+        float(np.nanmean([_find_last(line.curves[f"{part}_accuracy"]) for line in lines]))
+        for part in ("train", "validation")
+    )
+    title = (
+        f"At the end networks are right on {write_share(seen, 0)} of training gaits, and on "
+        f"{write_share(unseen, 0)} of validation gaits"
+    )
+    caption = _caption(analysis) + "."
     return Part(
         "learning",
         "Learning curves",
@@ -424,6 +437,11 @@ def _find_trainings(analysis: Analysis) -> list[LineResult]:
     return found
 
 
+def _find_last(curves: NDArray[np.float64]) -> float:
+    """Return the mean over cells of each one's last value."""
+    return float(np.mean([row[np.isfinite(row)][-1] for row in curves if np.isfinite(row).any()]))
+
+
 def _note_habits(line: LineResult) -> str:
     return "optimistic" if line.habits else ""
 
@@ -442,7 +460,7 @@ def _write_shares(interval: tuple[float, float]) -> str:
     low, high = interval
     if not (math.isfinite(low) and math.isfinite(high)):
         return "–"
-    return f"{100 * low:.1f} to {100 * high:.1f}"
+    return f"{100 * low:.1f}{NO_BREAK}to{NO_BREAK}{100 * high:.1f}"
 
 
 def _write_number(value: float) -> str:
@@ -456,4 +474,6 @@ def _write_count(value: float | None) -> str:
 
 
 def _write_flops(value: int | None) -> str:
-    return "–" if value is None else f"{value / 1e9:.2f} G"
+    if value is None:
+        return "–"
+    return f"{value / 1e9:.2f} G" if value >= 1e8 else f"{value / 1e6:.1f} M"

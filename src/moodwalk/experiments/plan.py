@@ -18,7 +18,7 @@ from moodwalk.gait import GaitSet
 from moodwalk.models.classic import CLASSIC
 from moodwalk.models.custom import CustomModel, is_custom
 
-__all__ = ["Cell", "Line", "Plan", "Training", "describe_gaits", "make_plan"]
+__all__ = ["Cell", "Line", "Plan", "Training", "describe_gaits", "make_plan", "make_slug"]
 
 CELL_FORMAT = "moodwalk-cell-1"
 
@@ -219,7 +219,7 @@ def _make_training(model: ModelOptions, experiment: Experiment, gaits: GaitSet) 
             f"{where}: the habit synthetic-in-test needs synthetic gaits; the data hold none."
         )
     return Training(
-        name=_make_slug(model.name),
+        name=make_slug(model.name),
         model=model.model,
         custom=CustomModel.read(model.model) if is_custom(model.model) else None,
         params=model.params,
@@ -234,7 +234,7 @@ def _make_published(model: ModelOptions) -> Training:
     """Return the training behind a published figure: all epochs, none chosen on validation gaits."""
     options = {**model.training.model_dump(), "select": "last", "patience": None}
     return Training(
-        name=_make_slug(model.name) + "-published",
+        name=make_slug(model.name) + "-published",
         model=model.model,
         custom=CustomModel.read(model.model) if is_custom(model.model) else None,
         params=model.params,
@@ -276,7 +276,8 @@ def _make_cells(
     return cells
 
 
-def _make_slug(name: str) -> str:
+def make_slug(name: str) -> str:
+    """Return a name in small letters, digits and hyphens, for a file."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "model"
 
 

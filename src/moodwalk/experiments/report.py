@@ -90,7 +90,12 @@ def _write_html(path: Path, analysis: Analysis, parts: Sequence[Part]) -> None:
     facts = [
         (f"{100 * best.accuracy:.1f} %", f"accuracy of {best.name}"),
         (f"{analysis.gaits['n_gaits']:,}", f"gaits of {analysis.gaits['n_subjects']} subjects"),
-        (f"{analysis.n_done}", f"trainings of {analysis.n_cells}"),
+        (
+            f"{analysis.n_done}",
+            "trainings"
+            if analysis.n_done == analysis.n_cells
+            else f"of {analysis.n_cells} trainings done",
+        ),
         (
             f"{sum(c.differs for c in analysis.comparisons)}",
             f"of {len(analysis.comparisons)} differ",
@@ -169,21 +174,21 @@ def _list_lines(analysis: Analysis) -> list[list[Any]]:
 
 
 _COMPARISON_COLUMNS = (
-    "model", "baseline", "points", "low", "high", "t", "dof", "p", "p_holm", "cohens_dz",
-    "only_baseline", "only_model", "mcnemar_p", "mcnemar_p_holm", "odds_ratio", "cohens_g",
+    "model", "reference", "points", "low", "high", "t", "dof", "p", "p_holm", "cohens_dz",
+    "only_reference", "only_model", "mcnemar_p", "mcnemar_p_holm", "odds_ratio", "cohens_g",
     "subjects_points", "subjects_low", "subjects_high", "gaits_needed",
 )  # fmt: skip
 
 
 def _list_comparisons(analysis: Analysis) -> list[list[Any]]:
     rows: list[list[Any]] = []
-    for c in analysis.comparisons:
+    for c in (*analysis.comparisons, *analysis.habits):
         t = c.t_test
         of_folds = (t.t, t.dof, t.p_value, c.t_p_holm, t.cohens_dz) if t else (None,) * 5
         m = c.mcnemar
         rows.append(
             [
-                c.name, analysis.baseline, *_round(c.points, *c.interval_points, *of_folds),
+                c.name, c.reference, *_round(c.points, *c.interval_points, *of_folds),
                 m.n_only_a, m.n_only_b, *_round(m.p_value, c.mcnemar_p_holm, m.odds_ratio, m.cohens_g),
                 *_round(c.over_subjects.points, *c.over_subjects.interval_points, c.gaits_needed),
             ]

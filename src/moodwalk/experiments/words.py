@@ -4,9 +4,9 @@ import math
 
 from moodwalk.evaluation.protocols import PROTOCOLS
 from moodwalk.experiments.analysis import Analysis, Comparison, LineResult
-from moodwalk.experiments.habits import HABITS
 
 __all__ = [
+    "NO_BREAK",
     "describe_comparison",
     "describe_habit",
     "describe_power",
@@ -14,8 +14,12 @@ __all__ = [
     "draw_conclusion",
     "write_p",
     "write_points",
+    "write_range",
     "write_share",
 ]
+
+NO_BREAK = "\N{NO-BREAK SPACE}"
+"""Keeps an interval on one line of a table."""
 
 
 def write_share(value: float | None, digits: int = 1) -> str:
@@ -38,30 +42,29 @@ def write_p(value: float) -> str:
 def write_range(interval: tuple[float, float]) -> str:
     """Write an interval in percentage points."""
     low, high = interval
-    return f"{write_points(low)} to {write_points(high)}"
+    return f"{write_points(low)}{NO_BREAK}to{NO_BREAK}{write_points(high)}"
 
 
-def describe_comparison(comparison: Comparison, baseline: str) -> str:
+def describe_comparison(comparison: Comparison) -> str:
     """Say in one sentence what a comparison shows."""
     figures = (
         f"{write_points(comparison.points)} points, 95 % interval "
         f"{write_range(comparison.interval_points)}, corrected p {write_p(comparison.p_holm)}"
     )
     if not comparison.differs:
-        return f"No evidence that {comparison.name} differs from {baseline}: {figures}."
+        return f"No evidence that {comparison.name} differs from {comparison.reference}: {figures}."
     better = "better" if comparison.points > 0 else "worse"
-    return f"{comparison.name} is {better} than {baseline}: {figures}."
+    return f"{comparison.name} is {better} than {comparison.reference}: {figures}."
 
 
 def describe_power(comparison: Comparison) -> str:
     """Say how many gaits it would take to see what was observed."""
     n_gaits = comparison.mcnemar.n_gaits
     if math.isinf(comparison.gaits_needed):
-        return f"{comparison.name}: no difference was observed on {n_gaits} gaits."
+        return f"{comparison.name} is right as often as the baseline on these {n_gaits} gaits."
     return (
-        f"{comparison.name}: a difference as large as the one observed takes about "
-        f"{comparison.gaits_needed:,.0f} test gaits to be seen in four studies of five; here are "
-        f"{n_gaits}."
+        f"To see a difference as large as that of {comparison.name} in four studies of five takes "
+        f"about {comparison.gaits_needed:,.0f} test gaits; here are {n_gaits}."
     )
 
 
@@ -73,7 +76,7 @@ def draw_conclusion(analysis: Analysis) -> list[str]:
             f"Unfinished: {analysis.n_done} of {analysis.n_cells} cells are done, so every figure "
             f"here is provisional."
         )
-    plain = [c for c in analysis.comparisons if not analysis.find(c.name).habits]
+    plain = analysis.comparisons
     different = [c for c in plain if c.differs]
     if plain and not different:
         names = "It does not differ" if len(plain) == 1 else f"None of the {len(plain)} differs"
@@ -87,15 +90,14 @@ def draw_conclusion(analysis: Analysis) -> list[str]:
             f"{len(different)} of {len(plain)} differ from {analysis.baseline} at 5 % over the "
             f"whole family: {names}."
         )
-    sentences += [describe_comparison(c, analysis.baseline) for c in plain]
+    sentences += [describe_comparison(c) for c in plain]
     small = [c for c in plain if not c.differs and not math.isinf(c.gaits_needed)]
     if small:
         least = min(small, key=lambda c: c.gaits_needed)
         sentences.append(describe_power(least))
     sentences += [
-        describe_habit(c, analysis.find(c.name), analysis.find(analysis.baseline))
-        for c in analysis.comparisons
-        if analysis.find(c.name).habits
+        describe_habit(c, analysis.find(c.name), analysis.find(c.reference))
+        for c in analysis.habits
     ]
     return sentences
 
@@ -158,8 +160,3 @@ def _describe_training(analysis: Analysis) -> str:
             f"subjects, set aside inside every training fold"
         )
     return words + ". Test gaits are answered after every epoch only to be looked at."
-
-
-def describe_habits_of(line: LineResult) -> str:
-    """Return what a line's habits are, in plain words."""
-    return " ".join(HABITS[name].explanation for name in line.habits)
