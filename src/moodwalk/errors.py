@@ -7,7 +7,7 @@
     ├── ConfigError       an option or a combination of options (also ValueError)
     ├── CheckpointError   weights that do not fit or are damaged (also ValueError)
     ├── QualityError      a walk too poor to answer from        (also ValueError)
-    └── WorkerError       a worker process that ended in the middle of its work
+    └── WorkerError       a worker process that ended in the middle (also RuntimeError)
 
 A message says what was expected, what was found, where, and what to do, in one line. The command
 line prints that line and exits with 2.
@@ -54,7 +54,7 @@ class QualityError(MoodwalkError, ValueError):
     """A walk that is too short, too broken or not a walk."""
 
 
-class WorkerError(MoodwalkError):
+class WorkerError(MoodwalkError, RuntimeError):
     """A worker process ended in the middle of its work, again and again."""
 
 

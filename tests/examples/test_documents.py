@@ -10,6 +10,8 @@ from typer.main import get_command
 
 import moodwalk
 from moodwalk.cli import app, main
+from moodwalk.experiments import Experiment, read_experiment
+from moodwalk.experiments.config import TrainingOptions
 from moodwalk.walker import simulate_walks
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,7 +42,9 @@ def test_paths_that_documents_name_exist(path):
     rooted = [
         code
         for code in find_code(text)
-        if re.fullmatch(r"(src|tests|docs|benchmarks)/[\w./-]*\w\.?\w*/?", code)
+        if re.fullmatch(
+            r"(src|tests|docs|benchmarks|experiments|examples)/[\w./-]*\w\.?\w*/?", code
+        )
     ]
     missing += [name for name in rooted if not (ROOT / name).exists()]
     assert not missing
@@ -93,16 +97,38 @@ def test_the_version_is_the_same_everywhere():
     assert "Scientific changes" in (ROOT / "CHANGELOG.md").read_text()
 
 
-def test_contributing_is_short_and_has_three_recipes():
+def test_contributing_is_short_and_has_its_recipes():
     text = (ROOT / "CONTRIBUTING.md").read_text()
     assert text.count("\n") < 200
-    assert re.findall(r"## Recipe: add a (\w+)", text) == ["model", "feature", "format"]
+    assert re.findall(r"## Recipe: add a (\w+)", text) == ["model", "habit", "feature", "format"]
+
+
+def test_the_experiment_file_of_the_documentation_is_one(tmp_path):
+    text = (ROOT / "docs" / "laboratory.md").read_text()
+    (example,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "example.toml").write_text(example)
+    experiment = read_experiment(tmp_path / "example.toml")
+    assert [model.name for model in experiment.models] == ["STEP", "short kernel", "mine"]
+    # what it leaves out it names in a comment
+    named = set(re.findall(r"\w+", example))
+    assert set(TrainingOptions.model_fields) <= named
+    assert set(Experiment.model_fields) <= named
+
+
+def test_every_experiment_that_is_shipped_is_documented():
+    text = (ROOT / "docs" / "laboratory.md").read_text()
+    files = sorted((ROOT / "experiments").glob("*.toml"))
+    assert len(files) == 4
+    for path in files:
+        read_experiment(path)
+        assert f"experiments/{path.name}" in text
 
 
 def test_every_command_has_help(capsys):
     for words in (
         [], ["data"], ["data", "info"], ["data", "audit"], ["features"], ["train"], ["evaluate"],
-        ["predict"], ["import-checkpoint"], ["demo"],
+        ["predict"], ["import-checkpoint"], ["demo"], ["experiment"], ["experiment", "run"],
+        ["experiment", "report"],
     ):  # fmt: skip
         assert main([*words, "--help"]) == 0
         assert "Usage: moodwalk" in capsys.readouterr().out
