@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from moodwalk.cli import main
+from moodwalk.experiments.words import NO_BREAK
 from moodwalk.io import write_emotion_gait
 from moodwalk.walker import simulate_walks
 
@@ -29,7 +30,7 @@ def test_own_models_join_a_sweep(walks, tmp_path, capsys):
     assert document["done"] == 9
     text = (out / "report.md").read_text()
     for name in ("extra trees", "small network", "mean pose"):
-        assert f"| {name} |" in text
+        assert f"| {name.replace(' ', NO_BREAK)} |" in text
 
 
 def test_own_models_join_by_an_option_too(walks, tmp_path, capsys):

@@ -160,7 +160,7 @@ class Comparison:
         if self.t_test is None:
             return self.over_subjects.interval_points
         low, high = self.t_test.interval
-        return 100 * low, 100 * high
+        return max(100 * low, -100.0), min(100 * high, 100.0)  # no difference can be larger
 
     @property
     def p_holm(self) -> float:
@@ -226,6 +226,11 @@ class Analysis:
     failures: tuple[Mapping[str, Any], ...]
     versions: tuple[Mapping[str, str], ...]
     commits: tuple[str, ...]
+
+    @property
+    def finished(self) -> bool:
+        """Whether every cell is done; before that, nothing is concluded."""
+        return self.n_done == self.n_cells
 
     def find(self, name: str) -> LineResult:
         """Return the line of that name."""

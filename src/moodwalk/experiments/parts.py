@@ -127,7 +127,7 @@ def _make_accuracy(analysis: Analysis) -> Part:
          "calibration error", "best test epoch would claim"),
         [
             (
-                line.name, write_share(line.accuracy), _write_shares(line.exact),
+                _keep(line.name), write_share(line.accuracy), _write_shares(line.exact),
                 _write_shares(line.corrected.interval), write_share(line.balanced_accuracy),
                 write_share(line.macro_f1), _write_number(line.calibration_error),
                 write_share(line.best_epoch_accuracy),
@@ -167,6 +167,8 @@ def _make_differences(analysis: Analysis) -> Part | None:
         if n_different
         else f"Nothing here differs from {base} by more than chance"
     )
+    if not analysis.finished:
+        title = f"Unfinished: differences to {base} so far"
     caption = (
         _caption(analysis) + "; corrected resampled t test over folds, p after Holm's correction."
     )
@@ -197,7 +199,7 @@ def _make_difference_table(compared: Sequence[Comparison], base: str, caption: s
          "only model right", "McNemar p", "over subjects", "gaits for 80 % power"),
         [
             (
-                c.name, write_points(c.points), write_range(c.interval_points), write_p(c.t_p_holm),
+                _keep(c.name), write_points(c.points), write_range(c.interval_points), write_p(c.t_p_holm),
                 _write_number(c.t_test.cohens_dz if c.t_test else float("nan")),
                 c.mcnemar.n_only_a, c.mcnemar.n_only_b, write_p(c.mcnemar_p_holm),
                 write_range(c.over_subjects.interval_points), _write_count(c.gaits_needed),
@@ -289,7 +291,7 @@ def _make_published(analysis: Analysis) -> Part | None:
     honest = {line.name: line for line in analysis.lines}
     rows = [
         (
-            line.name, write_share(line.accuracy),
+            _keep(line.name), write_share(line.accuracy),
             f"{int(line.reading.correct.sum())} of {len(line.reading.correct)}",
             _write_shares(line.exact), line.reading.epochs[0] or "–",
             write_share(honest[line.name].accuracy) if line.name in honest else "–",
@@ -381,7 +383,7 @@ def _make_costs(analysis: Analysis) -> Part:
              "CPU time a training"),
             [
                 (
-                    line.name, _write_count(line.n_parameters), _write_flops(line.flops),
+                    _keep(line.name), _write_count(line.n_parameters), _write_flops(line.flops),
                     "–" if line.n_epochs is None else f"{line.n_epochs:.0f}",
                     f"{line.seconds:.1f} s", f"{line.cpu_seconds:.1f} s",
                 )
@@ -442,6 +444,11 @@ def _find_last(curves: NDArray[np.float64]) -> float:
     return float(np.mean([row[np.isfinite(row)][-1] for row in curves if np.isfinite(row).any()]))
 
 
+def _keep(name: str) -> str:
+    """Return a name that a table does not break, unless it is long."""
+    return name.replace(" ", NO_BREAK) if len(name) <= 16 else name
+
+
 def _note_habits(line: LineResult) -> str:
     return "optimistic" if line.habits else ""
 
@@ -460,6 +467,7 @@ def _write_shares(interval: tuple[float, float]) -> str:
     low, high = interval
     if not (math.isfinite(low) and math.isfinite(high)):
         return "–"
+    low, high = max(low, 0.0), min(high, 1.0)  # no accuracy lies beyond
     return f"{100 * low:.1f}{NO_BREAK}to{NO_BREAK}{100 * high:.1f}"
 
 

@@ -101,7 +101,7 @@ def _write_html(path: Path, analysis: Analysis, parts: Sequence[Part]) -> None:
             f"of {len(analysis.comparisons)} differ",
         ),
     ]
-    if not analysis.comparisons:
+    if not (analysis.comparisons and analysis.finished):
         facts.pop()
     write_page(
         path,

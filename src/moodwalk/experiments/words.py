@@ -11,6 +11,7 @@ __all__ = [
     "describe_habit",
     "describe_power",
     "describe_protocol",
+    "describe_so_far",
     "draw_conclusion",
     "write_p",
     "write_points",
@@ -57,6 +58,15 @@ def describe_comparison(comparison: Comparison) -> str:
     return f"{comparison.name} is {better} than {comparison.reference}: {figures}."
 
 
+def describe_so_far(comparison: Comparison) -> str:
+    """Say in one sentence where a comparison stands that is not finished."""
+    return (
+        f"So far {comparison.name} against {comparison.reference}: "
+        f"{write_points(comparison.points)} points on {comparison.mcnemar.n_gaits} gaits, 95 % interval "
+        f"{write_range(comparison.interval_points)}."
+    )
+
+
 def describe_power(comparison: Comparison) -> str:
     """Say how many gaits it would take to see what was observed."""
     n_gaits = comparison.mcnemar.n_gaits
@@ -71,12 +81,14 @@ def describe_power(comparison: Comparison) -> str:
 def draw_conclusion(analysis: Analysis) -> list[str]:
     """Return the sentences that answer the experiment's question."""
     sentences: list[str] = []
-    if analysis.n_done < analysis.n_cells:
-        sentences.append(
-            f"Unfinished: {analysis.n_done} of {analysis.n_cells} cells are done, so every figure "
-            f"here is provisional."
-        )
     plain = analysis.comparisons
+    if not analysis.finished:
+        so_far = [describe_so_far(c) for c in (*plain, *analysis.habits)]
+        return [
+            f"Unfinished: {analysis.n_done} of {analysis.n_cells} cells are done, so every figure "
+            f"here is provisional, and nothing is concluded.",
+            *so_far,
+        ]
     different = [c for c in plain if c.differs]
     if plain and not different:
         names = "It does not differ" if len(plain) == 1 else f"None of the {len(plain)} differs"

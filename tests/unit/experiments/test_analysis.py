@@ -134,3 +134,10 @@ def test_what_was_made_the_published_way_is_no_line():
     (published,) = analysis.published
     assert len(published.reading.correct) == N_GAITS  # 40 is a whole number of batches
     assert not analysis.comparisons
+
+
+def test_an_interval_from_two_folds_stays_possible():
+    analysis = analyse_models({"base": 0.4, "other": 0.6}, folds=2)
+    (comparison,) = analysis.comparisons
+    assert comparison.t_test.interval[0] < -1  # one degree of freedom
+    assert comparison.interval_points == (-100, 100)

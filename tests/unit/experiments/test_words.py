@@ -50,6 +50,8 @@ def test_power_is_said_where_nothing_was_seen():
 def test_an_unfinished_experiment_says_so_first():
     sentences = draw_conclusion(make_analysis({"base": 0.5, "other": 0.5}, drop="other-0-0"))
     assert sentences[0].startswith("Unfinished: 7 of 8 cells")
+    assert sentences[1].startswith("So far other against base: ")
+    assert "evidence" not in " ".join(sentences)  # nothing is concluded
 
 
 def test_habits_are_said_as_points_added():
