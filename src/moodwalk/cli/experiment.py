@@ -151,7 +151,7 @@ def _show_progress(*, quiet: bool) -> Generator["Callable[[SweepState], None]"]:
     if quiet or not sys.stderr.isatty():
         yield lambda state: None if quiet else _tell(state)
         return
-    with open_progress() as progress:
+    with open_progress(estimate=False) as progress:
         bar = progress.add_task("cells", total=None)
 
         def show(state: "SweepState") -> None:

@@ -113,10 +113,15 @@ def show_warnings() -> Generator[None]:
 
 
 @contextmanager
-def open_progress() -> Generator["Progress"]:
+def open_progress(*, estimate: bool = True) -> Generator["Progress"]:
     """Open a progress display on standard error: bar, count, rate, remaining time.
 
     Nothing is shown where standard error is no terminal.
+
+    Parameters
+    ----------
+    estimate
+        Whether to show rate and remaining time; not where the caller knows the latter better.
 
     Yields
     ------
@@ -142,8 +147,7 @@ def open_progress() -> Generator["Progress"]:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        RateColumn(),
-        TimeRemainingColumn(),
+        *((RateColumn(), TimeRemainingColumn()) if estimate else ()),
         console=console,
         transient=True,
         disable=not console.is_terminal,

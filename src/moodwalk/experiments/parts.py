@@ -14,6 +14,7 @@ from moodwalk.experiments.habits import HABITS
 from moodwalk.experiments.plan import make_slug
 from moodwalk.experiments.words import (
     NO_BREAK,
+    count_different,
     describe_protocol,
     draw_conclusion,
     write_p,
@@ -161,10 +162,9 @@ def _make_differences(analysis: Analysis) -> Part | None:
         for c in compared
         if all(math.isfinite(end) for end in c.interval_points)
     ]
-    n_different = sum(c.differs for c in compared)
     title = (
-        f"{n_different} of {len(compared)} differ from {base}"
-        if n_different
+        f"{count_different(analysis)} from {base}"
+        if any(c.differs for c in compared)
         else f"Nothing here differs from {base} by more than chance"
     )
     if not analysis.finished:

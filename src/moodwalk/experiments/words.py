@@ -7,6 +7,7 @@ from moodwalk.experiments.analysis import Analysis, Comparison, LineResult
 
 __all__ = [
     "NO_BREAK",
+    "count_different",
     "describe_comparison",
     "describe_habit",
     "describe_power",
@@ -99,8 +100,8 @@ def draw_conclusion(analysis: Analysis) -> list[str]:
     elif different:
         names = ", ".join(c.name for c in different)
         sentences.append(
-            f"{len(different)} of {len(plain)} differ from {analysis.baseline} at 5 % over the "
-            f"whole family: {names}."
+            f"{count_different(analysis)} from {analysis.baseline} at 5 % over the whole family: "
+            f"{names}."
         )
     sentences += [describe_comparison(c) for c in plain]
     small = [c for c in plain if not c.differs and not math.isinf(c.gaits_needed)]
@@ -112,6 +113,12 @@ def draw_conclusion(analysis: Analysis) -> list[str]:
         for c in analysis.habits
     ]
     return sentences
+
+
+def count_different(analysis: Analysis) -> str:
+    """Say how many models differ from the baseline."""
+    n_different = sum(c.differs for c in analysis.comparisons)
+    return f"{n_different} of {len(analysis.comparisons)} {'differs' if n_different == 1 else 'differ'}"
 
 
 def describe_habit(comparison: Comparison, line: LineResult, honest: LineResult) -> str:

@@ -38,7 +38,7 @@ def test_no_evidence_is_said_with_figures():
 def test_a_difference_is_said_with_its_direction(skill, word):
     text = " ".join(draw_conclusion(make_analysis({"base": 0.5, "other": skill}, repeats=3)))
     assert f"other is {word} than base" in text
-    assert "1 of 1 differ from base" in text
+    assert "1 of 1 differs from base" in text
     assert "takes about" not in text  # nothing is left to plan for
 
 
