@@ -5,18 +5,22 @@ already given its result. Nothing distributed is written by hand: processes are 
 `concurrent.futures`, clusters those of Dask.
 """
 
+import asyncio
+import logging
 import multiprocessing
 import os
 import pickle
+import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
+from traceback import format_exception
 from typing import Any, Protocol
 
 from moodwalk.errors import ConfigError, WorkerError
@@ -32,11 +36,12 @@ MOST_ATTEMPTS = 3
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one task: a result, or the error that it ended with."""
+    """What became of one task: a result, or the error that it ended with, and where that arose."""
 
     number: int
     result: Any = None
     error: Exception | None = None
+    traceback: str = ""
 
 
 class Engine(Protocol):
@@ -44,11 +49,13 @@ class Engine(Protocol):
 
     @property
     def n_workers(self) -> int:
-        """How many tasks run at a time, as far as is known."""
+        """How many tasks run at a time; 0 where nobody knows."""
         ...
 
-    def run(self, function: Function, shared: Any, tasks: Sequence[Any]) -> Iterator[Outcome]:
+    def run(self, function: Function, shared: Any, tasks: Sequence[Any]) -> Generator[Outcome]:
         """Yield the outcome of ``function(shared, task)`` for every task, as they end.
+
+        Closing the generator gives up what is still running.
 
         Parameters
         ----------
@@ -88,61 +95,110 @@ class LocalEngine:
         """Worker processes."""
         return self.jobs
 
-    def run(self, function: Function, shared: Any, tasks: Sequence[Any]) -> Iterator[Outcome]:
-        """Yield outcomes as they come, see `Engine.run`."""
-        if self.jobs > 1:
-            yield from self._run_in_workers(function, shared, tasks)
-            return
-        import_module("torch")  # now, so that a task that imports it finds one thread
-        for number, task in enumerate(tasks):
-            yield _attempt(function, shared, number, task)
+    def run(self, function: Function, shared: Any, tasks: Sequence[Any]) -> Generator[Outcome]:
+        """Yield outcomes as they come, see `Engine.run`.
 
-    def _run_in_workers(
-        self, function: Function, shared: Any, tasks: Sequence[Any]
-    ) -> Iterator[Outcome]:
-        waiting = deque(range(len(tasks)))
-        attempts = [0] * len(tasks)
+        Raises
+        ------
+        WorkerError
+            If worker processes do not start.
+        """
+        if self.jobs == 1:
+            import_module("torch")  # now, so that a task that imports it finds one thread
+            for number, task in enumerate(tasks):
+                yield _attempt(function, shared, number, task)
+            return
         setup = pickle.dumps((function, shared))
-        while waiting:
-            pool = ProcessPoolExecutor(
-                min(self.jobs, len(waiting)),
+        workers = [_Worker(setup) for _ in range(min(self.jobs, len(tasks)))]
+        try:
+            yield from _run_on_workers(workers, tasks)
+        finally:
+            _stop(workers)
+
+
+class _Worker:
+    """One process, started when it is first needed, and anew when it has died.
+
+    A pool of its own tells exactly which task a death belongs to, and leaves the others alone.
+    """
+
+    def __init__(self, setup: bytes) -> None:
+        self._setup = setup
+        self.pool: ProcessPoolExecutor | None = None
+        self._greeting: Future[None] | None = None
+
+    def start(self, number: int, task: Any) -> "Future[_Parcel]":
+        """Have the process run a task."""
+        if self.pool is None:
+            self.pool = ProcessPoolExecutor(
+                1,
                 mp_context=multiprocessing.get_context("spawn"),
                 initializer=_set_up_worker,
-                initargs=(setup, os.getpid()),
+                initargs=(self._setup, os.getpid()),
             )
-            running: dict[Future[Outcome], int] = {}
+            self._greeting = self.pool.submit(_greet)
+        try:
+            return self.pool.submit(_run_in_worker, number, task)
+        except BrokenProcessPool as error:  # it died between two tasks
+            ended: Future[_Parcel] = Future()
+            ended.set_exception(error)
+            return ended
+
+    @property
+    def has_started(self) -> bool:
+        """Whether the process has ever come so far as to do anything."""
+        greeting = self._greeting
+        return greeting is not None and greeting.done() and greeting.exception() is None
+
+
+def _run_on_workers(workers: Sequence[_Worker], tasks: Sequence[Any]) -> Iterator[Outcome]:
+    waiting = deque(range(len(tasks)))
+    idle = list(workers)
+    attempts = [0] * len(tasks)
+    n_false_starts = 0
+    running: dict[Future[_Parcel], tuple[int, _Worker]] = {}
+    while waiting or running:
+        while waiting and idle:
+            number, worker = waiting.popleft(), idle.pop()
+            running[worker.start(number, tasks[number])] = (number, worker)
+        ended, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in ended:
+            number, worker = running.pop(future)
+            idle.append(worker)
             try:
-                while waiting or running:
-                    # no more in flight than run, so that a death is blamed on few
-                    while waiting and len(running) < self.jobs:
-                        number = waiting.popleft()
-                        running[pool.submit(_run_in_worker, number, tasks[number])] = number
-                    ended, _ = wait(running, return_when=FIRST_COMPLETED)
-                    for future in ended:
-                        outcome = future.result()
-                        del running[future]
-                        yield outcome
+                outcome = future.result().open(number)
+                n_false_starts = 0
             except BrokenProcessPool:
-                for number in running.values():
-                    attempts[number] += 1
-                    if attempts[number] < MOST_ATTEMPTS:
-                        waiting.append(number)
-                    else:
-                        yield Outcome(number, error=_lost(attempts[number]))
-            finally:
-                _stop(pool)
+                n_false_starts = 0 if worker.has_started else n_false_starts + 1
+                _stop([worker])
+                if n_false_starts == MOST_ATTEMPTS:
+                    raise _cannot_start() from None
+                attempts[number] += n_false_starts == 0
+                if attempts[number] < MOST_ATTEMPTS:
+                    waiting.append(number)
+                    continue
+                outcome = Outcome(number, error=_lost(attempts[number]))
+            except Exception as error:  # the task could not be sent
+                outcome = Outcome(number, error=error)
+            yield outcome
 
 
-def _stop(pool: ProcessPoolExecutor) -> None:
-    """End the workers now: nobody waits for what they are still doing."""
-    workers = list((getattr(pool, "_processes", None) or {}).values())
-    pool.shutdown(wait=False, cancel_futures=True)
+def _stop(workers: Iterable[_Worker]) -> None:
+    """End the processes now: nobody waits for what they are still doing."""
+    processes: list[Any] = []
     for worker in workers:
-        with suppress(OSError, ValueError):
-            worker.terminate()
-    for worker in workers:
-        with suppress(OSError, ValueError, AssertionError):
-            worker.join(5)
+        pool, worker.pool = worker.pool, None
+        if pool is not None:
+            processes += (getattr(pool, "_processes", None) or {}).values()
+            pool.shutdown(wait=False, cancel_futures=True)
+    for end in ("terminate", "kill"):
+        for process in processes:
+            with suppress(OSError, ValueError, AssertionError):
+                if process.is_alive():
+                    getattr(process, end)()
+        for process in processes:
+            with suppress(OSError, ValueError, AssertionError):
+                process.join(5)
 
 
 def _lost(n_attempts: int) -> WorkerError:
@@ -152,14 +208,24 @@ def _lost(n_attempts: int) -> WorkerError:
     )
 
 
+def _cannot_start() -> WorkerError:
+    return WorkerError(
+        "worker processes end before they can work. Is there enough memory? Does your own script "
+        "keep its calls below `if __name__ == '__main__':`? jobs=1 needs no workers."
+    )
+
+
+_setup: bytes = b""
 _job: tuple[Function, Any] | None = None
 
 
 def _set_up_worker(setup: bytes, parent: int) -> None:
-    global _job
+    global _setup
+    for library in ("OMP", "MKL", "OPENBLAS"):  # before a task loads any of them
+        os.environ[f"{library}_NUM_THREADS"] = "1"
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent answers it
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    import_module("torch")
-    _job = pickle.loads(setup)
+    _setup = setup
 
 
 def _end_with(parent: int) -> None:
@@ -169,26 +235,69 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def _run_in_worker(number: int, task: Any) -> Outcome:
-    assert _job is not None
-    return _attempt(*_job, number, task)
+def _greet() -> None:
+    """Show that the process works."""
+
+
+def _run_in_worker(number: int, task: Any) -> "_Parcel":
+    global _job
+    try:
+        function, shared = _job = _job or pickle.loads(_setup)
+    except Exception as error:
+        return _pack(_describe(number, error))
+    return _pack(_attempt(function, shared, number, task))
+
+
+_alone = threading.RLock()
+"""One task at a time in a process: random numbers, warnings and threads belong to all of it."""
 
 
 def _attempt(function: Function, shared: Any, number: int, task: Any) -> Outcome:
     try:
-        with one_thread():
+        with _alone, one_thread():
             return Outcome(number, function(shared, task))
+    except SystemExit as error:  # of a user's own code: it ends its task, not the others
+        return _describe(number, RuntimeError(_say(error)).with_traceback(error.__traceback__))
     except Exception as error:
-        return Outcome(number, error=_make_portable(error))
+        return _describe(number, error)
 
 
-def _make_portable(error: Exception) -> Exception:
-    """Return the error itself, or its words where it cannot be sent from one process to another."""
+def _describe(number: int, error: Exception) -> Outcome:
+    return Outcome(number, error=error, traceback="".join(format_exception(error)))
+
+
+def _say(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Parcel:
+    """An outcome on its way between processes, and what to say where it cannot be unpacked.
+
+    A class of a user's file, for instance, exists in the worker alone.
+    """
+
+    outcome: bytes
+    otherwise: str
+    traceback: str
+
+    def open(self, number: int) -> Outcome:
+        try:
+            return pickle.loads(self.outcome)
+        except Exception:
+            return Outcome(number, error=RuntimeError(self.otherwise), traceback=self.traceback)
+
+
+def _pack(outcome: Outcome) -> _Parcel:
+    if outcome.error is None:
+        otherwise = f"its result, {type(outcome.result).__name__}, means nothing outside its worker"
+    else:
+        otherwise = _say(outcome.error)
     try:
-        pickle.loads(pickle.dumps(error))
+        packed = pickle.dumps(outcome)
     except Exception:
-        return RuntimeError(f"{type(error).__name__}: {error}")
-    return error
+        packed = b""
+    return _Parcel(packed, otherwise, outcome.traceback)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,23 +311,27 @@ class DaskEngine:
         (``scheduler-address``, environment variable DASK_SCHEDULER_ADDRESS) or scheduler file.
     timeout_s
         How long to wait for a scheduler that does not answer, or for one that went away.
+    workers_timeout_s
+        How long to wait for a worker where the cluster has none.
     """
 
     address: str | None = None
     timeout_s: float = 30.0
+    workers_timeout_s: float = 300.0
 
     @property
     def n_workers(self) -> int:
-        """Unknown before the cluster is asked: workers come and go."""
+        """0: workers come and go."""
         return 0
 
-    def run(self, function: Function, shared: Any, tasks: Sequence[Any]) -> Iterator[Outcome]:
+    def run(self, function: Function, shared: Any, tasks: Sequence[Any]) -> Generator[Outcome]:
         """Yield outcomes as they come, see `Engine.run`.
 
         Raises
         ------
         ConfigError
-            If Dask is not installed, no cluster is named, it cannot be reached, or it went away.
+            If Dask is not installed, no cluster is named, it cannot be reached, has no workers, or
+            went away.
         """
         try:
             from distributed import Client
@@ -227,23 +340,19 @@ class DaskEngine:
                 "Dask is not installed; expected it for engine dask. Install 'moodwalk[lab]'."
             ) from None
         address = self._find_address()
-        try:
-            client = Client(address, timeout=self.timeout_s, set_as_default=False)
-        except (
-            OSError,
-            ValueError,
-            RuntimeError,
-            ImportError,
-        ) as error:  # TimeoutError is an OSError
-            raise ConfigError(
-                f"no Dask cluster answers at {address} ({type(error).__name__}). Is the scheduler "
-                f"running, and the address right?"
-            ) from None
-        try:
-            yield from self._run_on(client, address, function, shared, tasks)
-        finally:
-            with suppress(Exception):
-                client.close(timeout=2)
+        with _without_logs():
+            try:
+                client = Client(address, timeout=self.timeout_s, set_as_default=False)
+            except (OSError, ValueError, RuntimeError, ImportError) as error:
+                raise ConfigError(  # a TimeoutError is an OSError
+                    f"no Dask cluster answers at {address} ({type(error).__name__}). Is the "
+                    f"scheduler running, and the address right?"
+                ) from None
+            try:
+                yield from _ClusterRun(self, client, address).run(function, shared, tasks)
+            finally:
+                with suppress(Exception):
+                    client.close(timeout=2)
 
     def _find_address(self) -> str:
         from dask import config
@@ -256,51 +365,137 @@ class DaskEngine:
             )
         return str(found)
 
-    def _run_on(
-        self, client: Any, address: str, function: Function, shared: Any, tasks: Sequence[Any]
-    ) -> Iterator[Outcome]:
-        from distributed import wait as wait_for
+
+def _run_on_cluster(function: Function, shared: Any, number: int, task: Any) -> _Parcel:
+    import_module("torch")  # now, so that a task that imports it finds one thread
+    return _pack(_attempt(function, shared, number, task))
+
+
+_PAUSE_S = 0.1
+"""Between two looks at a cluster; Dask's own `wait` wants a client that all code shares."""
+
+_CANCELLED = (CancelledError, asyncio.CancelledError)
+
+
+@dataclass(slots=True)
+class _ClusterRun:
+    """One run on one cluster."""
+
+    engine: DaskEngine
+    client: Any
+    address: str
+
+    def run(self, function: Function, shared: Any, tasks: Sequence[Any]) -> Iterator[Outcome]:
+        """Run all tasks together; then, each alone, those whose workers died again and again.
+
+        Dask blames a death on every task that its worker had, so only a task that dies alone is
+        sure to be at fault.
+        """
         from distributed.scheduler import KilledWorker
 
-        waiting = list(range(len(tasks)))
-        for _ in range(MOST_ATTEMPTS):
-            (gaits,) = client.scatter([shared], broadcast=True, hash=False)
-            running = {
-                client.submit(_attempt, function, gaits, number, tasks[number], pure=False): number
-                for number in waiting
-            }
-            waiting = []
-            away_since: float | None = None
-            while running:
-                with suppress(TimeoutError):
-                    wait_for(list(running), timeout=1, return_when=FIRST_COMPLETED)
-                away_since = self._watch(client, address, away_since)
-                for future in [f for f in running if f.done()]:
-                    number = running.pop(future)
-                    if future.status == "finished":
-                        yield future.result()
-                        future.release()
-                    elif future.status == "error":
-                        error = future.exception()
-                        if isinstance(error, KilledWorker):
-                            error = _lost(MOST_ATTEMPTS)
-                        yield Outcome(number, error=_make_portable(error))
-                    else:  # cancelled or lost, for instance with the workers that held the gaits
+        waiting, suspects = list(range(len(tasks))), []
+        n_fruitless = 0
+        while waiting or suspects:
+            alone = not waiting
+            batch, waiting = ([suspects.pop()], []) if alone else (waiting, [])
+            n_fruitless += 1
+            with closing(self._run_batch(function, shared, tasks, batch)) as answers:
+                for number, outcome in answers:
+                    if outcome is None:  # cancelled, for instance with the workers of the gaits
                         waiting.append(number)
-            if not waiting:
-                return
-            self._watch(client, address, away_since)
-        for number in waiting:
-            yield Outcome(number, error=_lost(MOST_ATTEMPTS))
+                        continue
+                    n_fruitless = 0
+                    if not isinstance(outcome.error, KilledWorker):
+                        yield outcome
+                    elif alone:
+                        yield Outcome(number, error=_lost(MOST_ATTEMPTS))
+                    else:
+                        suspects.append(number)
+            if n_fruitless == MOST_ATTEMPTS:
+                raise self._went_away("cancelled everything that it was asked to do")
 
-    def _watch(self, client: Any, address: str, away_since: float | None) -> float | None:
-        """Return since when the scheduler has been away; None where it is there."""
-        if client.status == "running":
+    def _run_batch(
+        self, function: Function, shared: Any, tasks: Sequence[Any], numbers: Sequence[int]
+    ) -> Generator[tuple[int, Outcome | None]]:
+        running: dict[Any, int] = {}
+        try:
+            self._wait_for_workers()
+            (sent,) = self.client.scatter([shared], broadcast=True, hash=False)
+            for number in numbers:
+                task = self.client.submit(
+                    _run_on_cluster, function, sent, number, tasks[number], pure=False
+                )
+                running[task] = number
+        except (OSError, *_CANCELLED):  # the scheduler or all workers have just gone
+            yield from ((number, None) for number in numbers)
+            return
+        while running:
+            # what is lost was done, and is being done again
+            ended = [f for f in running if f.status not in ("pending", "lost")]
+            for future in ended:
+                with suppress(TimeoutError):  # its worker died just now
+                    outcome = self._open(future, running[future])
+                    yield running.pop(future), outcome
+            if not ended:
+                self._wait_for_workers()
+                time.sleep(_PAUSE_S)
+
+    def _open(self, future: Any, number: int) -> Outcome | None:
+        """Return what became of a task; None where the cluster cancelled it."""
+        try:
+            if future.status == "finished":
+                return future.result(self.engine.timeout_s).open(number)
+            if future.status == "error":
+                return Outcome(number, error=future.exception(self.engine.timeout_s))
+        except TimeoutError:
+            raise
+        except (OSError, *_CANCELLED):
             return None
-        now = time.monotonic()
-        if client.status == "closed" or (away_since and now - away_since > self.timeout_s):
-            raise ConfigError(
-                f"the Dask cluster at {address} went away; what was done is kept. Start it again, "
-                f"and give the same command to go on."
-            )
-        return away_since or now
+        except Exception as error:  # words that this process cannot read
+            return Outcome(number, error=error)
+        return None
+
+    def _has_workers(self) -> bool:
+        """Say whether the scheduler answers and has a worker."""
+        if self.client.status != "running":
+            return False
+        with suppress(OSError, AttributeError, *_CANCELLED):
+            return bool(self.client.scheduler_info()["workers"])
+        return False
+
+    def _wait_for_workers(self) -> None:
+        """Wait until the scheduler answers and has a worker."""
+        started = away_since = time.monotonic()
+        greeting: Any = None
+        while not self._has_workers():
+            now = time.monotonic()
+            if self.client.status == "running":
+                away_since = now
+                if greeting is None:  # a cluster that grows with its work must see some
+                    greeting = self.client.submit(_greet, pure=False)
+            if self.client.status == "closed" or now - away_since > self.engine.timeout_s:
+                raise self._went_away("went away")
+            if now - started > self.engine.workers_timeout_s:
+                raise self._went_away("has no workers")
+            time.sleep(_PAUSE_S)
+
+    def _went_away(self, what: str) -> ConfigError:
+        return ConfigError(
+            f"the Dask cluster at {self.address} {what}; what was done is kept. Start it again, "
+            f"and give the same command to go on."
+        )
+
+
+@contextmanager
+def _without_logs() -> Generator[None]:
+    """Keep Dask's logs from telling in many lines what is told here in one."""
+    names = [n for n in logging.root.manager.loggerDict if n.partition(".")[0] == "distributed"]
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

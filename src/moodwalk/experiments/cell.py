@@ -204,8 +204,8 @@ def read_digits(text: str) -> NDArray[np.int64]:
     return np.array([int(digit) for digit in text], dtype=np.int64)
 
 
-def describe_failure(cell: Cell, error: Exception) -> Mapping[str, Any]:
-    """Return what is remembered of a cell that failed."""
+def describe_failure(cell: Cell, error: Exception, traceback: str = "") -> Mapping[str, Any]:
+    """Return what is remembered of a cell that failed: what JSON can hold."""
     return {
         "key": cell.key,
         "name": cell.name,
@@ -213,4 +213,5 @@ def describe_failure(cell: Cell, error: Exception) -> Mapping[str, Any]:
         "fold": cell.fold,
         "error": type(error).__name__,
         "message": " ".join(str(error).split()),
+        "traceback": traceback.splitlines(),
     }

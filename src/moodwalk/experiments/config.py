@@ -23,6 +23,7 @@ __all__ = [
     "change_experiment",
     "parse_experiment",
     "read_experiment",
+    "suggest",
 ]
 
 ProtocolName = Literal["subject", "random", "legacy"]
@@ -32,7 +33,7 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 class _Table(BaseModel):
     """A table of the file: unknown keys are errors, and nothing is guessed from another type."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class DataOptions(_Table):
@@ -116,7 +117,7 @@ class ModelOptions(_Table):
     training
         The file's training options, changed where this model's own say so.
     habits
-        Names of `HABITS`; none is the honest way.
+        Names of `HABITS`, in any order; none is the honest way.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=60)]
@@ -125,14 +126,39 @@ class ModelOptions(_Table):
     training: TrainingOptions = TrainingOptions()
     habits: tuple[str, ...] = ()
 
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, value: str) -> str:
+        if not value.strip() or not value.isprintable():
+            raise ValueError(f"{value!r} is no name for a table; expected visible text in one line")
+        return value
+
+    @field_validator("params")
+    @classmethod
+    def _check_params(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for name, given in value.items():
+            try:
+                json.dumps(given)
+                means_something = given == given  # which not-a-number is not
+            except (TypeError, ValueError):
+                means_something = False
+            if not means_something:
+                raise ValueError(
+                    f"'{name}' is {given!r}; expected text, numbers, true, false, lists or tables"
+                )
+        return value
+
     @field_validator("habits", mode="before")
     @classmethod
-    def _check_habits(cls, value: Any) -> Any:
-        if isinstance(value, list):
-            value = tuple(value)
+    def _take_list(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("habits")
+    @classmethod
+    def _check_habits(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for name in value:
             if name not in HABITS:
-                raise ValueError(f"'{name}' is no habit; {_hint(str(name), tuple(HABITS))}")
+                raise ValueError(f"'{name}' is no habit; {suggest(name, tuple(HABITS))}")
         return value
 
     @field_validator("model")
@@ -174,7 +200,7 @@ class Experiment(_Table):
             object.__setattr__(self, "baseline", names[0])
         elif self.baseline not in names:
             raise ValueError(
-                f"baseline '{self.baseline}' is no model; {_hint(self.baseline, names)}"
+                f"baseline '{self.baseline}' is no model; {suggest(self.baseline, names)}"
             )
         return self
 
@@ -202,16 +228,16 @@ def read_experiment(path: str | Path) -> Experiment:
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
-        if path.suffix == ".json":
-            return _parse_result(text, path)
-        raw = tomllib.loads(text)
+        raw = None if path.suffix == ".json" else tomllib.loads(text)
     except OSError as error:
         raise ConfigError(
             f"{path} cannot be read: {error.strerror or error}. Expected an experiment file (TOML)."
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, or nested without end
         reason = " ".join(str(error).split())
         raise ConfigError(f"{path} is no TOML file: {reason}.") from None
+    if raw is None:
+        return _parse_result(text, path)
     return parse_experiment(raw, folder=path.parent, where=str(path))
 
 
@@ -253,8 +279,8 @@ def parse_experiment(
 
 def _parse_result(text: str, path: Path) -> Experiment:
     try:
-        found = json.loads(text)["experiment"]
-    except (ValueError, KeyError, TypeError):
+        found = dict(json.loads(text)["experiment"])
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise ConfigError(f"{path} is damaged: expected the experiment.json of a result.") from None
     return parse_experiment(found, where=str(path))
 
@@ -304,7 +330,7 @@ def change_experiment(
 
 
 def _shorten(model: str) -> str:
-    return model.rpartition(":")[2] if is_custom(model) else model
+    return (model.rpartition(":")[2] if is_custom(model) else model) or model
 
 
 def _resolve_model(entry: Any, shared: Any, folder: Path | None) -> Any:
@@ -339,14 +365,34 @@ def _describe(error: ValidationError, raw: Mapping[str, Any]) -> str:
     if kind == "extra_forbidden":
         table = _find_table(error.title, problem["loc"])
         known = [*table.model_fields, *(["training"] if table is Experiment else [])]
-        return f"'{place}' means nothing; {_hint(key, known)}"
+        return f"'{place}' means nothing; {suggest(key, known)}"
     if kind == "missing":
-        return f"'{place}' is missing."
+        models = "; expected at least one [[models]] table" if place == "models" else ""
+        return f"'{place}' is missing{models}."
     if kind == "value_error":
-        text = str(problem.get("ctx", {}).get("error", problem["msg"])).rstrip(".")
-        return f"{place}: {text}." if place else f"{text}."
-    message = problem["msg"].removeprefix("Input should be ").rstrip(".")
-    return f"'{place}' is {problem['input']!r}; expected {message}."
+        text = str(problem.get("ctx", {}).get("error", problem["msg"]))
+        text = text if text.endswith(("?", ".")) else f"{text}."
+        return f"{place}: {text}" if place else text
+    expected = _EXPECTED.get(kind, problem["msg"].removeprefix("Input should be ").rstrip("."))
+    if place == "models":
+        expected = "at least one [[models]] table"
+    found = problem["input"]
+    found = [] if found == () else found
+    return f"'{place}' is {found!r}; expected {expected}."
+
+
+_EXPECTED: Mapping[str, str] = {
+    "bool_type": "true or false",
+    "dict_type": "a table",
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "model_type": "a table",
+    "string_too_long": "at most 60 characters",
+    "string_too_short": "at least one character",
+    "string_type": "text in quotes",
+    "tuple_type": "a list",
+}
+"""What the file should hold, in TOML's words rather than Python's."""
 
 
 def _find_table(title: str, location: tuple[str | int, ...]) -> type[_Table]:
@@ -361,8 +407,9 @@ def _find_table(title: str, location: tuple[str | int, ...]) -> type[_Table]:
     return table
 
 
-def _hint(name: str, known: Any) -> str:
-    close = get_close_matches(name, list(known), n=1, cutoff=0.5)
+def suggest(name: str, known: Sequence[str]) -> str:
+    """Return the end of a sentence about an unknown name: the nearest known one, or all of them."""
+    close = get_close_matches(name, known, n=1, cutoff=0.5)
     if close:
         return f"did you mean '{close[0]}'?"
-    return f"expected one of {', '.join(known)}."
+    return f"expected one of {', '.join(known)}." if known else "expected none."

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ from numpy.typing import NDArray
 
 from moodwalk.errors import ConfigError
 from moodwalk.evaluation.protocols import make_splits
-from moodwalk.experiments.config import Experiment, ModelOptions
+from moodwalk.experiments.config import Experiment, ModelOptions, suggest
 from moodwalk.gait import GaitSet
 from moodwalk.models.classic import CLASSIC
 from moodwalk.models.custom import CustomModel, is_custom
+from moodwalk.models.stgcn import STGCN_MODELS, StgcnConfig
 
 __all__ = ["Cell", "Line", "Plan", "Training", "describe_gaits", "make_plan", "make_slug"]
 
@@ -159,8 +161,9 @@ def make_plan(experiment: Experiment, gaits: GaitSet) -> Plan:
     Raises
     ------
     ConfigError
-        If a habit cannot be shown on these gaits or this model, a user's file cannot be read, or a
-        split cannot be made (see `moodwalk.evaluation.make_splits`).
+        If a habit cannot be shown on these gaits or this model, a model takes no such parameter, a
+        user's file cannot be read or does not run, or a split cannot be made (see
+        `moodwalk.evaluation.make_splits`).
     """
     lines: list[Line] = []
     trainings: dict[str, Training] = {}
@@ -170,6 +173,8 @@ def make_plan(experiment: Experiment, gaits: GaitSet) -> Plan:
         )
     for model in experiment.models if experiment.published else ():
         _add_line(lines, trainings, model, _make_published(model), published=True)
+    for training in trainings.values():
+        _check_params(training)
     digest = describe_gaits(gaits)["digest"]
     cells = [
         cell
@@ -244,11 +249,42 @@ def _make_published(model: ModelOptions) -> Training:
     )
 
 
+def _check_params(training: Training) -> None:
+    """Find out now, and not in every cell, that a model takes no such parameters.
+
+    Raises
+    ------
+    ConfigError
+        If it does not, or a user's own class does not load.
+    """
+    if training.custom is not None:
+        taker: Any = training.custom.load()
+    elif training.model in CLASSIC:
+        taker = CLASSIC[training.model].factory
+    else:
+        taker = StgcnConfig
+    try:
+        known = signature(taker).parameters.values()
+    except (TypeError, ValueError):  # a class that cannot say what it takes
+        return
+    names = [parameter.name for parameter in known if parameter.name != "n_classes"]
+    unknown = [name for name in training.params if name not in names]
+    if unknown and not any(parameter.kind is Parameter.VAR_KEYWORD for parameter in known):
+        where = training.model if training.custom is None else training.custom.class_name
+        raise ConfigError(
+            f"'{where}' takes no parameter '{unknown[0]}'; {suggest(unknown[0], names)}"
+        )
+    if taker is StgcnConfig:
+        replace(STGCN_MODELS[training.model], **training.params)  # raises where values make none
+
+
 def _make_cells(
     training: Training, experiment: Experiment, gaits: GaitSet, digest: str
 ) -> list[Cell]:
     protocol = experiment.protocol
     made = np.array([gait.synthetic for gait in gaits], dtype=np.bool_)
+    if training.split != "legacy":
+        _check_folds(training.split, protocol.folds, gaits[~made])
     splits = make_splits(
         training.split,
         gaits.labels,
@@ -274,6 +310,26 @@ def _make_cells(
             Cell(training, split.repeat, split.fold, seed, split.train, split.test, key[:32])
         )
     return cells
+
+
+def _check_folds(split: str, folds: int, gaits: GaitSet) -> None:
+    """Refuse more folds than a class has subjects (or gaits): some test set could not hold it."""
+    labels, subjects = gaits.labels, gaits.subjects
+    for label in np.unique(labels):
+        own = labels == label
+        unit, n = ("subjects", len(np.unique(subjects[own]))) if split == "subject" else (
+            "gaits", int(own.sum())
+        )  # fmt: skip
+        if n < 2:
+            raise ConfigError(
+                f"only one of the {unit} is '{label}'; expected at least two, so that it can be both "
+                f"trained on and tested. Give more, or leave the class out."
+            )
+        if folds > n:
+            raise ConfigError(
+                f"{folds} folds, but only {n} {unit} are '{label}'; expected at most {n} folds, so that "
+                f"every test set can hold every class. Lower folds, or give more {unit}."
+            )
 
 
 def make_slug(name: str) -> str:

@@ -2,24 +2,26 @@
 
 import json
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from moodwalk.errors import ConfigError, DataFormatError
-from moodwalk.experiments.cell import describe_failure
-from moodwalk.experiments.config import Experiment
+from moodwalk.experiments.config import Experiment, parse_experiment
 from moodwalk.experiments.plan import CELL_FORMAT, Cell, Plan
 from moodwalk.io.atomic import check_writable, write_whole_text
+from moodwalk.models.custom import is_custom
 from moodwalk.provenance import describe_versions, find_commit
 
 __all__ = ["ResultFolder", "read_cells"]
 
 EXPERIMENT = "experiment.json"
 _FORMAT = "moodwalk-experiment-1"
-_TEXTS = ("title", "question")
+
+
+_TEXTS: Any = {"title": True, "question": True, "data": {"path"}}
 
 
 class ResultFolder:
@@ -51,7 +53,7 @@ class ResultFolder:
         Raises
         ------
         ConfigError
-            If another run is writing there, or the folder is another experiment's.
+            If another run is writing there, or the folder is another experiment's or none's.
         DataFormatError
             If nothing can be written there.
         """
@@ -64,15 +66,24 @@ class ResultFolder:
             raise ConfigError(
                 f"{self.path} is in use by another run; wait for it, or choose another folder."
             ) from None
-        except OSError as error:
+        except (OSError, NotImplementedError) as error:  # the latter where nothing can be locked
+            reason = getattr(error, "strerror", None) or " ".join(str(error).split())
             raise DataFormatError(
-                f"{self.path} cannot be written: {error.strerror or error}. Choose another place."
+                f"{self.path} cannot be written: {reason}. Choose another place."
             ) from None
         try:
+            self._clear()
             self._claim(experiment, gaits, plan)
             yield
         finally:
             lock.release()
+
+    def _clear(self) -> None:
+        """Remove what a run that was killed in the middle of writing has left."""
+        for folder in (self.path, self.path / "cells", self.path / "failed"):
+            for path in folder.glob(".*.part.json"):
+                with suppress(OSError):
+                    path.unlink()
 
     def _claim(self, experiment: Experiment, gaits: Mapping[str, Any], plan: Plan) -> None:
         path = self.path / EXPERIMENT
@@ -87,12 +98,15 @@ class ResultFolder:
         }
         if path.exists():
             found = self.read()
-            if other := _compare(_without_texts(found), _without_texts(document)):
+            known = parse_experiment(found["experiment"], where=str(path))
+            other = _compare(_without_texts(known, found), _without_texts(experiment, document))
+            if other:
                 raise ConfigError(
                     f"{self.path} holds the results of another experiment: {other}. Choose another "
                     f"folder; --reuse {self.path} takes over the cells that are the same."
                 )
-            document = {**document, "versions": found["versions"], "commit": found["commit"]}
+            begun = {key: found[key] for key in ("versions", "commit") if key in found}
+            document = {**document, **begun}
             if document == found:
                 return
         write_whole_text(path, json.dumps(document, indent=2) + "\n")
@@ -107,8 +121,9 @@ class ResultFolder:
         """
         path = self.path / EXPERIMENT
         document = _read_json(path, _FORMAT)
-        if missing := sorted({"experiment", "gaits", "code", "lines"} - set(document)):
-            raise DataFormatError(f"{path} is damaged: expected '{missing[0]}' in it.")
+        for name, kind in (("experiment", dict), ("gaits", dict), ("code", dict), ("lines", list)):
+            if not isinstance(document.get(name), kind):
+                raise DataFormatError(f"{path} is damaged: expected '{name}' in it.")
         return document
 
     def write(self, cell: Cell, record: Mapping[str, Any]) -> None:
@@ -116,10 +131,10 @@ class ResultFolder:
         write_whole_text(self.path / "cells" / f"{cell.name}.json", _dump(record))
         (self.path / "failed" / f"{cell.name}.json").unlink(missing_ok=True)
 
-    def write_failure(self, cell: Cell, error: Exception) -> None:
+    def write_failure(self, cell: Cell, failure: Mapping[str, Any]) -> None:
         """Remember that a cell failed, and why. The next run tries it again."""
-        failure = json.dumps(describe_failure(cell, error), indent=2) + "\n"
-        write_whole_text(self.path / "failed" / f"{cell.name}.json", failure)
+        text = json.dumps(failure, indent=2) + "\n"
+        write_whole_text(self.path / "failed" / f"{cell.name}.json", text)
 
     def read_done(self) -> dict[str, dict[str, Any]]:
         """Return the records, by key, of the cells that are done."""
@@ -127,21 +142,22 @@ class ResultFolder:
 
     def read_failures(self) -> list[dict[str, Any]]:
         """Return what is remembered of cells that failed."""
-        folder = self.path / "failed"
-        paths = sorted(folder.glob("*.json")) if folder.is_dir() else []
-        return [_read_json(path, None) for path in paths]
+        return list(_read_all(self.path / "failed", None))
 
 
 def read_cells(folder: str | Path) -> Iterator[dict[str, Any]]:
     """Yield the records of a folder of cells; a damaged file counts as not done."""
-    folder = Path(folder)
-    for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
-        try:
-            record = _read_json(path, CELL_FORMAT)
-        except DataFormatError:
-            continue
+    for record in _read_all(Path(folder), CELL_FORMAT):
         if isinstance(record.get("key"), str) and isinstance(record.get("predicted"), str):
             yield record
+
+
+def _read_all(folder: Path, kind: str | None) -> Iterator[dict[str, Any]]:
+    """Yield the documents of a folder, but for damaged ones and those being written."""
+    for path in sorted(folder.glob("*.json")):
+        if not path.name.startswith("."):
+            with suppress(DataFormatError):
+                yield _read_json(path, kind)
 
 
 def _read_json(path: Path, kind: str | None) -> dict[str, Any]:
@@ -161,21 +177,27 @@ def _read_json(path: Path, kind: str | None) -> dict[str, Any]:
 
 def _dump(record: Mapping[str, Any]) -> str:
     """Write a record with one line a key: short, and readable."""
-    lines = [f"{json.dumps(k)}: {json.dumps(v, allow_nan=False)}" for k, v in record.items()]
+    lines = [f"{json.dumps(k)}: {json.dumps(v)}" for k, v in record.items()]
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def _without_texts(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what decides the figures of an experiment: not its words, and not where the walks lie."""
-    experiment = {k: v for k, v in document["experiment"].items() if k not in _TEXTS}
-    experiment["data"] = {k: v for k, v in experiment.get("data", {}).items() if k != "path"}
-    return {"experiment": experiment, "gaits": document["gaits"], "code": document["code"]}
+def _without_texts(experiment: Experiment, document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what decides the figures of an experiment: not its words, and not where files lie."""
+    decisive = experiment.model_dump(mode="json", exclude=_TEXTS)
+    for model in decisive["models"]:
+        if is_custom(model["model"]):
+            model["model"] = Path(model["model"]).name
+    return {"experiment": decisive, "gaits": document["gaits"], "code": document["code"]}
 
 
 def _describe_code(plan: Plan) -> dict[str, str]:
     """Return digests of the users' own files: where one has changed, it is another experiment."""
-    custom = [cell.training.custom for cell in plan.cells if cell.training.custom is not None]
-    return {f"{Path(own.path).name}:{own.class_name}": own.digest for own in custom}
+    digests: dict[str, set[str]] = {}
+    for cell in plan.cells:
+        if (own := cell.training.custom) is not None:
+            name = f"{Path(own.path).name}:{own.class_name}"
+            digests.setdefault(name, set()).add(own.digest)
+    return {name: " ".join(sorted(found)) for name, found in digests.items()}
 
 
 def _describe_lines(plan: Plan) -> list[dict[str, Any]]:

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from moodwalk.engine import Engine, LocalEngine
+from moodwalk.engine import Engine, LocalEngine, Outcome
 from moodwalk.errors import ConfigError
-from moodwalk.experiments.cell import run_cell
+from moodwalk.experiments.cell import describe_failure, run_cell
 from moodwalk.experiments.config import Experiment
 from moodwalk.experiments.plan import Cell, describe_gaits, make_plan
 from moodwalk.experiments.store import ResultFolder, read_cells
@@ -48,10 +49,11 @@ class SweepState:
     latest: str = ""
     seconds: dict[str, list[float]] = field(default_factory=dict, repr=False)
 
-    def learn(self, cell: Cell, seconds: float, left: Sequence[Cell], n_workers: int) -> None:
-        """Take up how long a cell took, and estimate the time that is left."""
-        self.seconds.setdefault(cell.training.name, []).append(seconds)
+    def estimate(self, left: Sequence[Cell], n_workers: int) -> None:
+        """Estimate the time that is left from what the cells of this run took."""
         means = {name: sum(values) / len(values) for name, values in self.seconds.items()}
+        if not means:
+            return
         usual = sum(means.values()) / len(means)
         total = sum(means.get(other.training.name, usual) for other in left)
         self.seconds_left = total / max(n_workers, 1)
@@ -113,23 +115,29 @@ def run_experiment(
         state.n_running = min(engine.n_workers, len(waiting))
         tell(state)
         started = time.monotonic()
-        for outcome in engine.run(run_cell, (gaits, device), left) if left else ():
-            cell = waiting.pop(outcome.number)
-            if outcome.error is None:
-                store.write(cell, outcome.result)
-                state.n_done += 1
-                state.latest = _describe(cell, outcome.result)
-                seconds = outcome.result["seconds"]
-            else:
-                store.write_failure(cell, outcome.error)
-                state.n_failed += 1
-                state.latest = f"{cell.name} failed: {' '.join(str(outcome.error).split())}"
-                seconds = time.monotonic() - started
-            state.n_running = min(engine.n_workers, len(waiting))
-            n_workers = engine.n_workers or _guess_workers(state, started)
-            state.learn(cell, seconds, list(waiting.values()), n_workers)
-            tell(state)
+        # closed at the end, whatever ends it, so that no worker goes on for nobody
+        with closing(engine.run(run_cell, (gaits, device), left)) as outcomes:
+            for outcome in outcomes if left else ():
+                cell = waiting.pop(outcome.number)
+                _keep(store, state, cell, outcome)
+                n_workers = engine.n_workers or _guess_workers(state, started)
+                state.n_running = min(n_workers, len(waiting))
+                state.estimate(list(waiting.values()), n_workers)
+                tell(state)
     return state
+
+
+def _keep(store: ResultFolder, state: SweepState, cell: Cell, outcome: Outcome) -> None:
+    """Write what became of a cell, and count it."""
+    if outcome.error is None:
+        store.write(cell, outcome.result)
+        state.n_done += 1
+        state.latest = _describe(cell, outcome.result)
+        state.seconds.setdefault(cell.training.name, []).append(outcome.result["seconds"])
+    else:
+        store.write_failure(cell, describe_failure(cell, outcome.error, outcome.traceback))
+        state.n_failed += 1
+        state.latest = f"{cell.name} failed: {' '.join(str(outcome.error).split())}"
 
 
 def _take_over(

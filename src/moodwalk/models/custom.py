@@ -68,8 +68,10 @@ class CustomModel:
             raise ConfigError(f"'{name}' names no class; expected such as {_FORM}.")
         try:
             source = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+            if isinstance(error, UnicodeDecodeError):
+                reason = "it is not UTF-8 text"
             raise ConfigError(
                 f"{path} cannot be read: {reason}. Expected such as {_FORM}."
             ) from None
@@ -108,7 +110,7 @@ class CustomModel:
         sys.path.insert(0, folder)  # the file may import its neighbours
         try:
             exec(compile(self.source, self.path, "exec"), module.__dict__)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             del sys.modules[name]
             raise ConfigError(
                 f"{self.path} does not run: {type(error).__name__}: {' '.join(str(error).split())}."
