@@ -308,7 +308,7 @@ class DaskEngine:
     ----------
     address
         Of the scheduler, such as ``tcp://127.0.0.1:8786``; None takes Dask's own configuration
-        (``scheduler-address``, environment variable DASK_SCHEDULER_ADDRESS) or scheduler file.
+        (``scheduler-address``, environment variable DASK_SCHEDULER_ADDRESS).
     timeout_s
         How long to wait for a scheduler that does not answer, or for one that went away.
     workers_timeout_s
@@ -372,7 +372,10 @@ def _run_on_cluster(function: Function, shared: Any, number: int, task: Any) -> 
 
 
 _PAUSE_S = 0.1
-"""Between two looks at a cluster; Dask's own `wait` wants a client that all code shares."""
+"""Between two looks at what is done; Dask's own `wait` wants a client that all code shares."""
+
+_LOOK_S = 1.0
+"""Between two questions to the scheduler whether there are workers."""
 
 _CANCELLED = (CancelledError, asyncio.CancelledError)
 
@@ -429,16 +432,19 @@ class _ClusterRun:
         except (OSError, *_CANCELLED):  # the scheduler or all workers have just gone
             yield from ((number, None) for number in numbers)
             return
+        looked = time.monotonic()
         while running:
+            time.sleep(_PAUSE_S)
             # what is lost was done, and is being done again
-            ended = [f for f in running if f.status not in ("pending", "lost")]
-            for future in ended:
-                with suppress(TimeoutError):  # its worker died just now
+            for future in [f for f in running if f.status not in ("pending", "lost")]:
+                try:
                     outcome = self._open(future, running[future])
-                    yield running.pop(future), outcome
-            if not ended:
+                except TimeoutError:  # its worker died just now
+                    continue
+                yield running.pop(future), outcome
+            if time.monotonic() - looked > _LOOK_S:
                 self._wait_for_workers()
-                time.sleep(_PAUSE_S)
+                looked = time.monotonic()
 
     def _open(self, future: Any, number: int) -> Outcome | None:
         """Return what became of a task; None where the cluster cancelled it."""

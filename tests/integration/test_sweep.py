@@ -349,6 +349,14 @@ def test_equal_cells_are_taken_over_from_another_experiment(place, call, finishe
     assert said.startswith(f"{tmp_path}/empty holds no cells to reuse")
 
 
+def test_a_result_repeats_its_own_experiment(finished, call, tmp_path):
+    again = tmp_path / "again"
+    status, _, err = call(finished / "experiment.json", "-o", again, "--reuse", finished)
+    assert status == 0
+    assert err.splitlines() == [f"{N_CELLS}/{N_CELLS} done, 0 running"]
+    assert read_all(again) == read_all(finished)
+
+
 def test_a_users_model_joins_a_sweep(place, call, finished, tmp_path, monkeypatch):
     monkeypatch.chdir(place)
     out = tmp_path / "out"

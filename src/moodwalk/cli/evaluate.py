@@ -56,12 +56,13 @@ def evaluate(
     from moodwalk.estimator import GaitEmotionClassifier
     from moodwalk.io import read
     from moodwalk.models.catalogue import check_model
+    from moodwalk.models.custom import CustomModel, is_custom
 
     check_model(model)
     where = make_engine(engine, jobs, cluster)
     gaits = read(data, labels).only_labelled()
     estimator = GaitEmotionClassifier(
-        model,
+        CustomModel.read(model) if is_custom(model) else model,  # workers may lack the file
         epochs=epochs,
         seed=seed,
         augmentation=STANDARD_AUGMENTATION if augment else None,
@@ -76,6 +77,7 @@ def evaluate(
             folds=folds,
             repeats=repeats,
             seed=seed,
+            name=model,
             jobs=jobs,
             engine=where if engine is EngineName.DASK else None,
             progress=lambda done, total: progress.update(bar, completed=done, total=total),

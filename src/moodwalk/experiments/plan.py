@@ -290,7 +290,7 @@ def _make_cells(
         gaits.labels,
         gaits.subjects,
         protocol.folds,
-        1 if training.split == "legacy" else protocol.repeats,
+        1 if training.split == "legacy" != protocol.name else protocol.repeats,
         protocol.seed,
         None if training.synthetic_tested else made,
     )
