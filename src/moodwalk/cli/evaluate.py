@@ -79,7 +79,7 @@ def evaluate(
             seed=seed,
             name=model,
             jobs=jobs,
-            engine=where if engine is EngineName.DASK else None,
+            engine=where if engine is EngineName.DASK else None,  # `evaluate` has its own processes
             progress=lambda done, total: progress.update(bar, completed=done, total=total),
         )
     if as_json:

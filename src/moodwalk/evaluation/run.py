@@ -360,6 +360,7 @@ def _run_shared(shared: tuple[Any, list[Gait]], task: _Task) -> _Result:
 
 def _answers(estimator: Any, gaits: list[Gait], tasks: list[_Task], jobs: int) -> Iterator[_Result]:
     """Yield the result of every task as it ends."""
+    # joblib's workers, not `LocalEngine`: they take estimators that a notebook defines
     if jobs == 1:
         import_module("torch")  # now, so that a fit that imports it finds one thread
         for task in tasks:

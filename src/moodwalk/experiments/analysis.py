@@ -202,8 +202,8 @@ class Analysis:
         Which lines it ranks.
     majority
         Share of the most frequent class among the tested gaits.
-    n_cells, n_done, n_failed
-        Of the whole experiment.
+    n_cells, n_done
+        Trainings of the whole experiment, and how many of them are done.
     failures
         What is known of failed cells.
     versions, commits

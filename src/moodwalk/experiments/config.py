@@ -272,7 +272,7 @@ def parse_experiment(
             document["data"] = {**data, "path": str(folder / Path(data["path"]).expanduser())}
         return Experiment.model_validate(document)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {_describe(error, raw)}") from None
+        raise ConfigError(f"{where}: {_describe(error)}") from None
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
 
@@ -353,7 +353,7 @@ _TABLES: Mapping[str, type[_Table]] = {
 }
 
 
-def _describe(error: ValidationError, raw: Mapping[str, Any]) -> str:
+def _describe(error: ValidationError) -> str:
     """Say in one sentence what is wrong, and where."""
     problem = error.errors(include_url=False)[0]
     steps = [str(step + 1) if isinstance(step, int) else step for step in problem["loc"]]

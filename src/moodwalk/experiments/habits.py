@@ -16,14 +16,10 @@ class Habit:
         A few words for tables and figures.
     explanation
         One sentence in plain words.
-    refits
-        Whether the network must be trained anew; otherwise the same training is only read
-        differently.
     """
 
     title: str
     explanation: str
-    refits: bool
 
 
 HABITS: MappingProxyType[str, Habit] = MappingProxyType(
@@ -31,27 +27,22 @@ HABITS: MappingProxyType[str, Habit] = MappingProxyType(
         "best-test-epoch": Habit(
             "best test epoch",
             "The epoch is chosen by its accuracy on the test gaits.",
-            refits=False,
         ),
         "random-split": Habit(
             "random split",
             "Gaits of one walker are in both training and test.",
-            refits=True,
         ),
         "dropped-batch": Habit(
             "dropped last batch",
             "The test gaits are shuffled, and the last batch of fewer than 8 is left out.",
-            refits=False,
         ),
         "normalised-over-all": Habit(
             "normalisation over all data",
             "The range of the affective features is taken over all gaits, those of the test included.",
-            refits=True,
         ),
         "synthetic-in-test": Habit(
             "synthetic gaits in the test",
             "Generated gaits are split like real ones, so that some are tested.",
-            refits=True,
         ),
     }
 )

@@ -285,12 +285,14 @@ def _make_cells(
     made = np.array([gait.synthetic for gait in gaits], dtype=np.bool_)
     if training.split != "legacy":
         _check_folds(training.split, protocol.folds, gaits[~made])
+    # the published way rests on one test set; an experiment under that protocol keeps its repeats
+    once = training.split == "legacy" and protocol.name != "legacy"
     splits = make_splits(
         training.split,
         gaits.labels,
         gaits.subjects,
         protocol.folds,
-        1 if training.split == "legacy" != protocol.name else protocol.repeats,
+        1 if once else protocol.repeats,
         protocol.seed,
         None if training.synthetic_tested else made,
     )

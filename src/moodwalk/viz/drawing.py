@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from moodwalk.viz.laboratory import ALL_HABITS, HabitRow, is_still
 from moodwalk.viz.learning import SPLITS, LearningCurve, compute_band
-from moodwalk.viz.panels import SHARE_SCALE
 from moodwalk.viz.ranks import AXIS_NAME, RULER, TICK, RankDiagram, draw_scale
 from moodwalk.viz.sheet import INK, MARGIN_IN, POINT_IN, SOFT_INK, WIDTH_IN, Sheet
-from moodwalk.viz.style import ACCENT
+from moodwalk.viz.style import ACCENT, SHARE_SCALE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,18 +10,20 @@ import plotly.graph_objects as go
 from numpy.typing import ArrayLike, NDArray
 
 from moodwalk.errors import ConfigError, ShapeError
-from moodwalk.viz.style import escape_text, finish_figure, make_axis_title, place_panel
+from moodwalk.viz.style import (
+    SHARE_SCALE,
+    escape_text,
+    finish_figure,
+    make_axis_title,
+    place_panel,
+)
 
 __all__ = [
-    "SHARE_SCALE",
     "check_confusions",
     "describe_right",
     "lay_out_panels",
     "make_confusions_figure",
 ]
-
-SHARE_SCALE = ((0.0, "#F4F1F8"), (0.5, "#A48BC8"), (1.0, "#3B2163"))
-"""Colours of a share from 0 to 1; lightness falls evenly."""
 
 
 def make_confusions_figure(

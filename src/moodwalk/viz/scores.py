@@ -8,11 +8,11 @@ import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 
 from moodwalk.errors import ConfigError, ShapeError
-from moodwalk.viz.panels import SHARE_SCALE
 from moodwalk.viz.style import (
     ACCENT,
     GRID,
     INK,
+    SHARE_SCALE,
     escape_text,
     finish_figure,
     make_axis_title,

@@ -15,6 +15,7 @@ __all__ = [
     "EMOTION_COLOURS",
     "GRID",
     "INK",
+    "SHARE_SCALE",
     "SIDE_COLOURS",
     "escape_text",
     "finish_figure",
@@ -51,6 +52,9 @@ GRID = "rgba(128,128,128,0.25)"
 
 ACCENT = "#8C6BC2"
 """For figures that are about no emotion."""
+
+SHARE_SCALE = ((0.0, "#F4F1F8"), (0.5, "#A48BC8"), (1.0, "#3B2163"))
+"""Colours of a share from 0 to 1; lightness falls evenly."""
 
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 

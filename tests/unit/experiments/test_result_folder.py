@@ -223,9 +223,11 @@ def test_where_a_users_file_lies_is_no_other_experiment(folder, tmp_path, monkey
         (tmp_path / name).mkdir()
         (tmp_path / name / "own.py").write_text(OWN)
     monkeypatch.chdir(tmp_path / "here")
+    codes = []
     for path in ("own.py", "../there/own.py", tmp_path / "here" / "own.py"):
-        with folder.open(make_own(path)):
-            pass
+        with folder.open(make_own(path)):  # refuses what is another experiment
+            codes.append(folder.store.read()["code"])
+    assert codes[0] == codes[1] == codes[2]
 
 
 def test_two_files_of_one_name_are_both_watched(folder, tmp_path):
