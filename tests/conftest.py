@@ -1,6 +1,7 @@
 """Where the real data lies, and what to do without it."""
 
 import os
+import signal
 from pathlib import Path
 
 # Before anything loads NumPy or torch: tests run side by side, and threads that wait for each other
@@ -15,6 +16,9 @@ from hypothesis import settings
 settings.register_profile("moodwalk", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile("moodwalk")
+
+# A suite in the background of a shell ignores Ctrl-C, and so would the commands that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -296,6 +296,46 @@ def test_a_cluster_that_does_not_answer_gets_one_line(work, address, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+# the collector comes when Dask starts the loop of a client, and holds the lock of all loops
+COLLECTS_AT_THE_WORST_TIME = """
+import gc
+import sys
+
+from distributed.utils import LoopRunner
+
+from moodwalk.engine import DaskEngine
+from moodwalk.errors import ConfigError
+
+start = LoopRunner._start_unlocked
+
+def collect_and_start(runner):
+    if gc.isenabled():
+        gc.collect()
+    start(runner)
+
+gc.set_threshold(10**9)
+try:
+    next(DaskEngine("nonsense://there", timeout_s=0.5).run(abs, None, [1]))
+except ConfigError as error:
+    print(error)
+LoopRunner._start_unlocked = collect_and_start
+outcome = next(DaskEngine(sys.argv[1]).run(divmod, 7, [2]))
+print(outcome.result)
+assert gc.isenabled()
+"""
+
+
+def test_a_client_that_found_no_cluster_does_not_stand_in_the_next_ones_way(cluster):
+    ended = subprocess.run(
+        [sys.executable, "-c", COLLECTS_AT_THE_WORST_TIME, cluster.address],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert ended.stdout.splitlines()[1:] == ["(3, 1)"]
+
+
 def test_a_scheduler_killed_in_the_middle_ends_the_run_and_keeps_what_is_done(
     make_cluster, place, at_home, tmp_path, capfd, monkeypatch
 ):
