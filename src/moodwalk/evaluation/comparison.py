@@ -13,7 +13,12 @@ from scipy.stats import binomtest, t
 
 from moodwalk.errors import ConfigError, ShapeError
 from moodwalk.evaluation.checks import NOISE, check_finite, check_share
-from moodwalk.evaluation.statistics import compute_proportion_interval, compute_subject_interval
+from moodwalk.evaluation.statistics import (
+    check_subjects,
+    compute_proportion_interval,
+    find_percentiles,
+    resample_accuracy,
+)
 
 __all__ = [
     "CorrectedInterval",
@@ -329,8 +334,8 @@ def compute_subject_difference(
     Parameters
     ----------
     correct_a, correct_b
-        (n,) whether each answer was right, in the same order. Answers to one gait in several
-        repeats may all be there: they stay with its subject.
+        (n,) whether each answer was right, in the same order; NaN where a model left a gait out.
+        Answers to one gait in several repeats may all be there: they stay with its subject.
     subjects, confidence, n_resamples, seed
         See `moodwalk.evaluation.compute_subject_interval`, whose notes hold and whose errors are
         raised too.
@@ -343,21 +348,26 @@ def compute_subject_difference(
     Raises
     ------
     ShapeError
-        If the arrays are empty, differ in length, or hold anything but right and wrong.
+        If the arrays are empty, differ in length, or hold anything but right and wrong, or only
+        gaits that were left out.
 
     References
     ----------
     .. [1] Field and Welsh (2007), doi:10.1111/j.1467-9868.2007.00593.x.
     """
-    right_a, right_b = _check_pairs(correct_a, correct_b)
-    gain = right_b.astype(np.float64) - right_a
-    # the interval of a mean of 0 and 1 is, as computed, that of a mean of -1, 0 and 1 too
-    low, high = compute_subject_interval(
-        gain, subjects, confidence=confidence, n_resamples=n_resamples, seed=seed
+    check_share("confidence", confidence)
+    a, b = (
+        _check_answers(answers, name)
+        for answers, name in ((correct_a, "correct_a"), (correct_b, "correct_b"))
     )
-    if len(np.unique(np.asarray(subjects))) == 1:
-        low, high = -1.0, 1.0
-    return SubjectDifference(100 * float(gain.mean()), (100 * low, 100 * high))
+    check_subjects(a, subjects, "correct_a")
+    check_subjects(b, subjects, "correct_b")
+    before = resample_accuracy(a, subjects, n_resamples, seed)
+    after = resample_accuracy(b, subjects, n_resamples, seed)
+    low, high = -1.0, 1.0
+    if before is not None and after is not None:
+        low, high = find_percentiles(after - before, confidence)
+    return SubjectDifference(100 * float(np.nanmean(b) - np.nanmean(a)), (100 * low, 100 * high))
 
 
 def _compute_corrected_error(
@@ -381,10 +391,18 @@ def _compute_corrected_error(
 def _check_pairs(
     correct_a: ArrayLike, correct_b: ArrayLike
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    a, b = check_finite(correct_a, "correct_a", 1), check_finite(correct_b, "correct_b", 1)
+    a = _check_answers(check_finite(correct_a, "correct_a", 1), "correct_a")
+    b = _check_answers(check_finite(correct_b, "correct_b", 1), "correct_b")
     if len(a) != len(b):
         raise ShapeError(f"correct_a has {len(a)} verdicts, correct_b {len(b)}; expected as many.")
-    for what, verdicts in (("correct_a", a), ("correct_b", b)):
-        if not np.isin(verdicts, (0, 1)).all():
-            raise ShapeError(f"{what} holds other numbers than 0 and 1; expected right or wrong.")
     return a == 1, b == 1
+
+
+def _check_answers(answers: ArrayLike, name: str) -> NDArray[np.float64]:
+    values = np.asarray(answers, dtype=np.float64)
+    given = values[~np.isnan(values)]
+    if not np.isin(given, (0, 1)).all():
+        raise ShapeError(f"{name} holds other numbers than 0 and 1; expected right or wrong.")
+    if not len(given):
+        raise ShapeError(f"{name} holds no answer; expected right or wrong.")
+    return values

@@ -1,7 +1,7 @@
 """How sure an accuracy is."""
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binomtest
 
 from moodwalk.errors import ConfigError, ShapeError
@@ -96,27 +96,52 @@ def compute_subject_interval(
     .. [1] Field and Welsh (2007), doi:10.1111/j.1467-9868.2007.00593.x.
     """
     right = np.asarray(correct, dtype=np.float64)
-    people = np.asarray(subjects)
-    if right.ndim != 1 or right.shape != people.shape or not len(right):
-        raise ShapeError(
-            f"correct has shape {right.shape}, subjects {people.shape}; expected one of each a gait."
-        )
+    check_subjects(right, subjects, "correct")
     _check_confidence(confidence)
+    accuracies = resample_accuracy(right, subjects, n_resamples, seed)
+    if accuracies is None:
+        return 0.0, 1.0
+    return find_percentiles(accuracies, confidence)
+
+
+def check_subjects(answers: NDArray[np.float64], subjects: ArrayLike, name: str) -> None:
+    """Refuse answers that are none, or that have no subject each."""
+    if answers.ndim != 1 or answers.shape != np.shape(subjects) or not len(answers):
+        raise ShapeError(
+            f"{name} has shape {answers.shape}, subjects {np.shape(subjects)}; expected one of each "
+            f"a gait."
+        )
+
+
+def resample_accuracy(
+    right: NDArray[np.float64], subjects: ArrayLike, n_resamples: int, seed: int
+) -> NDArray[np.float64] | None:
+    """Return the accuracy in bootstrap samples of subjects, the same samples for the same subjects.
+
+    Answers that are NaN were not given. None where there is but one subject; NaN for a sample without
+    answers.
+    """
     if n_resamples < 1:
         raise ConfigError(f"n_resamples is {n_resamples}; expected at least 1.")
-    _, subject = np.unique(people, return_inverse=True)
-    n_answers = np.bincount(subject)
-    if len(n_answers) == 1:
-        return 0.0, 1.0
-    n_right = np.bincount(subject, weights=right)
-    n_subjects = len(n_answers)
+    _, subject = np.unique(np.asarray(subjects), return_inverse=True)
+    given = ~np.isnan(right)
+    n_subjects = int(subject.max()) + 1
+    if n_subjects == 1:
+        return None
+    n_answers = np.bincount(subject, weights=given)
+    n_right = np.bincount(subject, weights=np.where(given, right, 0))
     # how often each subject is drawn: the same as drawing subjects with replacement
     drawn = np.random.default_rng(seed).multinomial(
         n_subjects, np.full(n_subjects, 1 / n_subjects), size=n_resamples
     )
-    accuracies = (drawn @ n_right) / (drawn @ n_answers)
+    with np.errstate(invalid="ignore"):
+        return (drawn @ n_right) / (drawn @ n_answers)
+
+
+def find_percentiles(values: NDArray[np.float64], confidence: float) -> tuple[float, float]:
+    """Return the ends of a percentile interval."""
     tail = (1 - confidence) / 2
-    low, high = np.quantile(accuracies, [tail, 1 - tail])
+    low, high = np.nanquantile(values, [tail, 1 - tail])
     return float(low), float(high)
 
 

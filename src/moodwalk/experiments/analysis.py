@@ -77,7 +77,7 @@ class LineResult:
         Columns ``train_loss``, ``validation_loss``, ``train_accuracy``, ``validation_accuracy``,
         ``test_accuracy``: (cells, epochs), NaN after a training ended. Empty without epochs.
     n_parameters, flops
-        Of the network; None for others.
+        Of the network, FLOPs at the most frames that a cell had; None for others.
     seconds, cpu_seconds
         Mean of a cell.
     n_epochs
@@ -355,7 +355,7 @@ def _summarise(
         reading=reading,
         curves=_collect_curves(own) if epochs else {},
         n_parameters=own[0]["n_parameters"],
-        flops=own[0]["flops"],
+        flops=max((r["flops"] for r in own if r["flops"] is not None), default=None),
         seconds=float(np.mean([r["seconds"] for r in own])),
         cpu_seconds=float(np.mean([r["cpu_seconds"] for r in own])),
         n_epochs=float(np.mean([len(r["epochs"]) for r in own])) if epochs else None,
@@ -420,7 +420,11 @@ def _compare_all(
 def _compare(
     baseline: LineResult, line: LineResult, subjects: NDArray[np.int64]
 ) -> Comparison | None:
-    """Compare on the answers that both have; None where there are none."""
+    """Compare on the answers that both have; None where there are none.
+
+    What a habit leaves out belongs to the habit: there the difference over subjects is one of
+    accuracies, each over its own answers.
+    """
     a, b = baseline.reading, line.reading
     first = {key: i for i, key in enumerate(zip(a.repeat.tolist(), a.gait.tolist(), strict=True))}
     second = {key: i for i, key in enumerate(zip(b.repeat.tolist(), b.gait.tolist(), strict=True))}
@@ -430,6 +434,15 @@ def _compare(
     at_a, at_b = [first[key] for key in both], [second[key] for key in both]
     gait = np.array([g for _, g in both])
     difference = compute_subject_difference(a.correct[at_a], b.correct[at_b], subjects[gait])
+    if line.habits and line.n_cells == line.n_planned and baseline.n_cells == baseline.n_planned:
+        every = list(first | second)
+        difference = compute_subject_difference(
+            *(
+                [float(r.correct[at[key]]) if key in at else np.nan for key in every]
+                for r, at in ((a, first), (b, second))
+            ),
+            subjects[[g for _, g in every]],
+        )
     mcnemar = compute_mcnemar(_pool(a, at_a), _pool(b, at_b))
     shares = mcnemar.n_only_a / mcnemar.n_gaits, mcnemar.n_only_b / mcnemar.n_gaits
     return Comparison(

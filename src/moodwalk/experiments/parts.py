@@ -120,10 +120,14 @@ def _make_accuracy(analysis: Analysis) -> Part:
     caption = _caption(analysis) + "; exact binomial 95 % intervals."
     paragraphs = [
         "The exact interval takes gaits as independent trials; the corrected one is over folds and "
-        "knows that training sets overlap (Nadeau and Bengio, 2003). The last column is what the same "
-        "trainings would claim if the epoch were chosen on the test gaits: no result, a warning.",
+        "knows that training sets overlap (Nadeau and Bengio, 2003).",
     ]
-    table = Table(
+    if any(line.best_epoch_accuracy is not None for line in analysis.lines):
+        paragraphs[0] += (
+            " The last column is what the same trainings would claim if the epoch were chosen on the "
+            "test gaits: no result, a warning."
+        )
+    table = _make_table(
         ("model", "accuracy", "exact 95 %", "corrected 95 %", "balanced", "macro-F1",
          "calibration error", "best test epoch would claim"),
         [
@@ -374,11 +378,17 @@ def _make_confusions(analysis: Analysis) -> Part:
 
 
 def _make_costs(analysis: Analysis) -> Part:
+    trained = any(line.n_epochs is not None for line in analysis.lines)
     return Part(
         "costs",
         "What the models cost",
-        ["FLOPs are those of one answer, two for each multiplication with its addition."],
-        Table(
+        [
+            "FLOPs are those of one answer, two for each multiplication with its addition, at the "
+            "length of the longest training gait."
+        ]
+        if any(line.flops is not None for line in analysis.lines)
+        else [],
+        _make_table(
             ("model", "parameters", "FLOPs a gait", "epochs a training", "time a training",
              "CPU time a training"),
             [
@@ -389,7 +399,8 @@ def _make_costs(analysis: Analysis) -> Part:
                 )
                 for line in analysis.lines
             ],
-            "Means over cells, one thread each; test gaits were answered after every epoch.",
+            "Means over cells, one thread each"
+            + ("; test gaits were answered after every epoch." if trained else "."),
         ),
     )  # fmt: skip
 
@@ -451,6 +462,14 @@ def _keep(name: str) -> str:
 
 def _note_habits(line: LineResult) -> str:
     return "optimistic" if line.habits else ""
+
+
+def _make_table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> Table:
+    """Make a table, without the columns that say nothing of any row."""
+    told = [i for i in range(len(header)) if any(row[i] != "–" for row in rows)]
+    return Table(
+        tuple(header[i] for i in told), [tuple(row[i] for i in told) for row in rows], caption
+    )
 
 
 def _contain(value: float, interval_points: tuple[float, float]) -> tuple[float, float]:

@@ -368,6 +368,25 @@ def test_against_a_model_that_is_always_wrong_it_is_the_interval_of_an_accuracy(
     assert result.interval_points == pytest.approx([100 * end for end in accuracy_interval])
 
 
+def test_gaits_that_a_model_leaves_out_count_for_the_other():
+    a, b = make_pairs(both=240, only_a=40, only_b=80, neither=40)
+    some = np.array(b, dtype=float)
+    some[::10] = math.nan
+    result = compute_subject_difference(a, some, np.arange(400))
+    assert result.points == pytest.approx(100 * (np.nanmean(some) - np.mean(a)))
+    # the same answers, a tenth of them left out: accuracies differ by the luck of the draw
+    none = compute_subject_difference(b, some, np.arange(400))
+    low, high = none.interval_points
+    assert low < none.points < high
+    assert high - low > 1
+
+
+def test_a_resample_without_answers_is_passed_over():
+    answers = [1, 0, 1, math.nan, math.nan, math.nan]
+    result = compute_subject_difference([1, 1, 0, 1, 0, 1], answers, range(6), n_resamples=2000)
+    assert all(math.isfinite(end) for end in result.interval_points)
+
+
 def test_one_subject_says_nothing_of_the_difference_for_others():
     result = compute_subject_difference([1, 1, 0], [1, 1, 1], ["a", "a", "a"])
     assert result.interval_points == (-100, 100)
