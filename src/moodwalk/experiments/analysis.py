@@ -432,17 +432,13 @@ def _compare(
     if not both:
         return None
     at_a, at_b = [first[key] for key in both], [second[key] for key in both]
-    gait = np.array([g for _, g in both])
-    difference = compute_subject_difference(a.correct[at_a], b.correct[at_b], subjects[gait])
-    if line.habits and line.n_cells == line.n_planned and baseline.n_cells == baseline.n_planned:
-        every = list(first | second)
-        difference = compute_subject_difference(
-            *(
-                [float(r.correct[at[key]]) if key in at else np.nan for key in every]
-                for r, at in ((a, first), (b, second))
-            ),
-            subjects[[g for _, g in every]],
-        )
+    whole = line.n_cells == line.n_planned and baseline.n_cells == baseline.n_planned
+    judged = list(first | second) if line.habits and whole else both
+    difference = compute_subject_difference(
+        np.array([float(a.correct[first[key]]) if key in first else np.nan for key in judged]),
+        np.array([float(b.correct[second[key]]) if key in second else np.nan for key in judged]),
+        subjects[np.array([gait for _, gait in judged])],
+    )
     mcnemar = compute_mcnemar(_pool(a, at_a), _pool(b, at_b))
     shares = mcnemar.n_only_a / mcnemar.n_gaits, mcnemar.n_only_b / mcnemar.n_gaits
     return Comparison(

@@ -91,6 +91,20 @@ def test_habits_are_read_from_the_same_cells():
     assert np.isnan(base.curves["validation_accuracy"]).all()
 
 
+def test_what_a_habit_leaves_out_belongs_to_the_habit():
+    records = make_records("base", 0.5, folds=4, repeats=2)
+    lines = [make_line("base", records), make_line("other", records, ["dropped-batch"])]
+    analysis = analyse(make_experiment(), make_gaits(), lines, records)
+    base, dropped = analysis.lines
+    (habit,) = analysis.habits
+    assert len(dropped.reading.gait) == 2 * 4 * 8 < len(base.reading.gait)
+    # the very same answers where both gave one, so that only what was left out makes a difference
+    assert habit.mcnemar.n_only_a == habit.mcnemar.n_only_b == 0
+    assert habit.points == pytest.approx(100 * (dropped.accuracy - base.accuracy)) != 0
+    low, high = habit.interval_points
+    assert low < habit.points < high
+
+
 def test_ranks_are_of_the_first_repeat_and_of_three_or_more():
     assert analyse_models({"base": 0.5, "other": 0.6}).friedman is None
     analysis = analyse_models({"base": 0.2, "a": 0.6, "b": 1.0}, folds=4, repeats=3)
