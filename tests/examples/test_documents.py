@@ -19,7 +19,8 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs
 
 
 def find_code(text):
-    """Yield indented and fenced code, and code between backticks."""
+    """Yield indented and fenced code, and code between backticks; continued lines are one."""
+    text = re.sub(r"\\\n +", "", text)
     yield from re.findall(r"^    (.+)$", text, re.MULTILINE)
     for block in re.findall(r"```\w*\n(.*?)```", text, re.DOTALL):
         yield from block.splitlines()
