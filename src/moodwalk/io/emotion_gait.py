@@ -9,11 +9,14 @@ Every dataset of a feature file is one gait: its key is the gait's name, its val
 frame 16 joints x (x, y, z). Label files hold an integer code under the same keys.
 """
 
+import io
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -35,6 +38,7 @@ from moodwalk.skeleton import N_JOINTS
 
 __all__ = [
     "EmotionGaitPart",
+    "EmotionGaitSink",
     "load_emotion_gait",
     "parse_subject",
     "read_emotion_gait_parts",
@@ -193,7 +197,7 @@ def write_coded_emotion_gait(
         )
     with write_whole(codes) as temporary_codes, write_whole(features) as temporary:
         _write_features(temporary, by_key, fps)
-        with h5py.File(temporary_codes, "w") as file:
+        with _create_hdf5(temporary_codes) as file:
             for key, emotion in zip(by_key, emotions, strict=True):
                 file.create_dataset(key, data=np.int64(order.index(emotion)))
     return features, codes
@@ -219,15 +223,135 @@ def _check_to_write(path: str | Path, gaits: Sequence[Gait]) -> float:
 
 
 def _write_features(path: Path, gaits: Mapping[str, Gait], fps: float) -> None:
-    with h5py.File(path, "w") as file:
+    with _create_hdf5(path) as file:
         file.attrs["fps"] = fps
         file.attrs["key_names"] = "true"
         for key, gait in gaits.items():
-            dataset = file.create_dataset(key, data=gait.positions.reshape(len(gait), N_COLUMNS))
-            dataset.attrs["synthetic"] = int(gait.synthetic)
-            for field in ("name", "subject", "acted"):
-                if value := getattr(gait, field):
-                    dataset.attrs[field] = str(value)
+            _write_gait(file, key, gait)
+
+
+class EmotionGaitSink:
+    """Writes one feature file piece by piece, as `write_emotion_gait` does at once.
+
+    A gait whose name is a key of this format with its own label keeps it as its key; the others are
+    numbered in the order in which they come.
+
+    Parameters
+    ----------
+    path
+        How messages name the file.
+    temporary
+        The file to write.
+    """
+
+    def __init__(self, path: Path, temporary: Path) -> None:
+        self._path = path
+        self._number = 0
+        self._fps: float | None = None
+        self._output = _SteadyFile(temporary)
+        # in the order of their making, for keys may be names in any order
+        self._file = h5py.File(self._output, "w", track_order=True)
+        self._file.attrs["key_names"] = "true"
+
+    def write(self, gaits: Sequence[Gait]) -> None:
+        """Write labelled gaits of one frame rate without missing joints, or refuse all of them.
+
+        Raises
+        ------
+        LabelError
+            If a gait has no label.
+        DataFormatError
+            If a frame rate is another, or a joint is missing.
+        """
+        if not gaits:
+            return
+        labels = GaitSet(gaits).labels.tolist()
+        fps = _check_to_write(self._path, gaits)
+        if self._fps is None:
+            self._file.attrs["fps"] = self._fps = fps
+        elif fps != self._fps:
+            raise DataFormatError(
+                f"{self._path}: one file holds gaits of one frame rate; found {self._fps:g}, then "
+                f"{fps:g} fps. Resample first."
+            )
+        try:
+            for gait, label in zip(gaits, labels, strict=True):
+                self._number += 1
+                _write_gait(self._file, self._find_key(gait, label), gait)
+            self._file.flush()
+        finally:
+            self._output.check()
+
+    def finish(self) -> None:
+        """Close the file."""
+        try:
+            self.abandon()
+        finally:
+            self._output.check()
+
+    def abandon(self) -> None:
+        """Close the file."""
+        self._file.close()
+        self._output.close()
+
+    def _find_key(self, gait: Gait, label: str) -> str:
+        if _parse_key_name(gait.name) == label and gait.name not in self._file:
+            return gait.name
+        while (key := f"{self._number:05d}_{label.capitalize()}") in self._file:
+            self._number += 1
+        return key
+
+
+class _SteadyFile(io.FileIO):
+    """A new file that HDF5 can go on writing to when the disk is full.
+
+    HDF5 crashes Python when it cannot write what it holds. Here the first failure, an interruption
+    too, is kept for `check`, and what comes after it is lost.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "w+")
+        self._failure: BaseException | None = None
+
+    def check(self) -> None:
+        """Raise what writing met, if it met anything: it says more than what HDF5 made of it."""
+        if self._failure is not None:
+            raise self._failure
+
+    def write(self, data: Any) -> int:
+        rest = memoryview(data)
+        n_bytes = rest.nbytes
+        try:
+            while self._failure is None and rest.nbytes:
+                rest = rest[super().write(rest) :]
+        except BaseException as error:
+            self._failure = error
+        return n_bytes
+
+    def truncate(self, size: int | None = None) -> int:
+        try:
+            return super().truncate(size)
+        except BaseException as error:
+            self._failure = self._failure or error
+            return size or 0
+
+
+@contextmanager
+def _create_hdf5(path: Path) -> Generator[h5py.File]:
+    with _SteadyFile(path) as output:
+        try:
+            with h5py.File(output, "w") as file:
+                yield file
+        finally:
+            output.check()
+
+
+def _write_gait(file: h5py.File, key: str, gait: Gait) -> None:
+    dataset = file.create_dataset(key, data=gait.positions.reshape(len(gait), N_COLUMNS))
+    dataset.attrs["synthetic"] = int(gait.synthetic)
+    for field in ("name", "subject", "acted"):
+        if value := getattr(gait, field):
+            dataset.attrs[field] = str(value)
 
 
 def parse_subject(key: str) -> str:
