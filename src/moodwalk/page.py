@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from moodwalk.errors import ConfigError
 from moodwalk.io.atomic import check_writable, write_whole_text
@@ -14,7 +14,26 @@ from moodwalk.io.atomic import check_writable, write_whole_text
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-__all__ = ["Section", "Table", "write_page"]
+__all__ = ["Drawing", "Section", "Table", "write_page"]
+
+
+@runtime_checkable
+class Drawing(Protocol):
+    """A figure that needs no plotly, such as `moodwalk.viz.Wall`."""
+
+    @property
+    def title(self) -> str:
+        """Plain text."""
+        ...
+
+    @property
+    def caption(self) -> str:
+        """Plain text; what stands between backticks is set as code."""
+        ...
+
+    def render(self, alt: str = "") -> str:
+        """Return HTML with all that it needs, without title and caption; `alt` as in `Section`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +80,8 @@ class Section:
     paragraphs
         Plain text; what stands between backticks is set as code.
     figure
-        A figure of `moodwalk.viz` (any Plotly figure will do). Its title and caption are set in
-        the page's type, below the figure.
+        A figure of `moodwalk.viz` (any Plotly figure will do) or a `Wall`. Its title and caption
+        are set in the page's type, below the figure.
     table
         A table.
     alt
@@ -72,7 +91,7 @@ class Section:
 
     heading: str
     paragraphs: Sequence[str] = ()
-    figure: "go.Figure | None" = None
+    figure: "go.Figure | Drawing | None" = None
     table: Table | None = None
     alt: str = ""
 
@@ -89,7 +108,7 @@ def write_page(
 ) -> None:
     """Write one HTML page that needs no other file and no network.
 
-    plotly.js is embedded once, if there is a figure; the page forbids the browser to fetch
+    plotly.js is embedded once, if there is a Plotly figure; the page forbids the browser to fetch
     anything. Moving figures get a keyboard-operable player that keeps real time. Light and dark
     follow the reader's system.
 
@@ -116,7 +135,10 @@ def write_page(
         If the file cannot be written there.
     """
     check_writable(path)
-    figures = any(section.figure is not None for section in sections)
+    plots = any(
+        section.figure is not None and not isinstance(section.figure, Drawing)
+        for section in sections
+    )
     body = "\n".join(_render_section(i, section) for i, section in enumerate(sections, start=1))
     contents = "".join(
         f'<li><a href="#section-{i}">{_text(section.heading)}</a></li>'
@@ -148,9 +170,9 @@ def write_page(
         f'<main id="main">\n{body}\n</main>',
         f"<footer><p>{_prose(footer)}</p></footer>" if footer else "",
         "<noscript><p>The figures need JavaScript; their captions and tables do not.</p></noscript>"
-        if figures
+        if plots
         else "",
-        *(_render_scripts() if figures else ()),
+        *(_render_scripts() if plots else ()),
         "</body>",
         "</html>",
         "",
@@ -173,8 +195,11 @@ def _render_section(number: int, section: Section) -> str:
         f'<h2 id="section-{number}">{_text(section.heading)}</h2>',
         *(f"<p>{_prose(paragraph)}</p>" for paragraph in section.paragraphs),
     ]
-    if section.figure is not None:
-        parts.append(_render_figure(number, section))
+    if isinstance(section.figure, Drawing):
+        said = _render_caption(section.figure.title, section.figure.caption)
+        parts.append(f"<figure>\n{section.figure.render(section.alt)}\n{said}</figure>")
+    elif section.figure is not None:
+        parts.append(_render_plot(number, section, section.figure))
     if section.table is not None:
         parts.append(_render_table(section.table))
     return "\n".join([*parts, "</section>"])
@@ -204,20 +229,14 @@ def _is_number(cell: str | float | int) -> bool:
     return not isinstance(cell, str) or re.match(r"[-+−]?\d+([.,]\d+)?\s?(%|$)", cell) is not None
 
 
-def _render_figure(number: int, section: Section) -> str:
-    assert section.figure is not None
-    figure: dict[str, Any] = json.loads(section.figure.to_json() or "{}")
+def _render_plot(number: int, section: Section, plot: "go.Figure") -> str:
+    figure: dict[str, Any] = json.loads(plot.to_json() or "{}")
     layout: dict[str, Any] = figure["layout"]
     meta: dict[str, Any] = layout["meta"] if isinstance(layout.get("meta"), dict) else {}
     moving = bool(figure.get("frames")) and "fps" in meta
     _hand_over_to_page(layout, meta, moving)
-    title, caption = str(meta.get("title", "")), str(meta.get("caption", ""))
+    title = str(meta.get("title", ""))
     alt = section.alt or str(meta.get("alt", "")) or title or section.heading
-    said = " ".join(
-        part
-        for part in (f"<strong>{_text(title)}</strong>" if title else "", _prose(caption))
-        if part
-    )
     layout["meta"] = {key: meta[key] for key in ("wide", "narrow", "fps") if key in meta}
     data = json.dumps(figure, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
     parts = [
@@ -226,11 +245,17 @@ def _render_figure(number: int, section: Section) -> str:
         f'<div class="plot" id="plot-{number}" role="{"group" if moving else "img"}" '
         f'aria-label="{_text(alt)}" style="min-height:{layout.get("height", 400)}px"></div>',
         _render_player(number, len(figure["frames"])) if moving else "",
-        f"<figcaption>{said}</figcaption>" if said else "",
+        _render_caption(title, str(meta.get("caption", ""))),
         f'<script type="application/json" id="plot-{number}-data">{data}</script>',
         "</figure>",
     ]
     return "\n".join(part for part in parts if part)
+
+
+def _render_caption(title: str, caption: str) -> str:
+    strong = f"<strong>{_text(title)}</strong>" if title else ""
+    said = " ".join(part for part in (strong, _prose(caption)) if part)
+    return f"<figcaption>{said}</figcaption>" if said else ""
 
 
 def _hand_over_to_page(layout: dict[str, Any], meta: dict[str, Any], moving: bool) -> None:

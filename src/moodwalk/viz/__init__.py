@@ -1,5 +1,7 @@
 """Plotly figures: moving skeletons, confusion, intervals, probabilities, features, calibration.
 
+Many small walkers that move together are a `Wall`, which needs no plotly on the page.
+
 For the laboratory's reports: learning curves, critical differences, differences to a baseline, what
 each habit adds, and confusions of several models; each also as PNG (``write_*_png``), which needs
 matplotlib and loads it when called.
@@ -35,11 +37,13 @@ from moodwalk.viz.static import (
     write_learning_png,
 )
 from moodwalk.viz.style import EMOTION_COLOURS, SIDE_COLOURS
+from moodwalk.viz.wall import MAX_WALKERS, Wall, WallRow, make_wall
 
 __all__ = [
     "ALL_HABITS",
     "EMOTION_COLOURS",
     "MAX_SKELETONS",
+    "MAX_WALKERS",
     "SIDE_COLOURS",
     "DifferenceRow",
     "HabitRow",
@@ -47,6 +51,8 @@ __all__ = [
     "LearningCurve",
     "Section",
     "Table",
+    "Wall",
+    "WallRow",
     "make_confusion_figure",
     "make_confusions_figure",
     "make_critical_difference_figure",
@@ -58,6 +64,7 @@ __all__ = [
     "make_probability_figure",
     "make_reliability_figure",
     "make_skeleton_figure",
+    "make_wall",
     "write_confusions_png",
     "write_critical_difference_png",
     "write_difference_png",

@@ -22,7 +22,7 @@ from moodwalk.viz.style import (
     place_panel,
 )
 
-__all__ = ["MAX_SKELETONS", "make_skeleton_figure"]
+__all__ = ["MAX_SKELETONS", "find_side", "make_skeleton_figure", "stand_on_ground"]
 
 MAX_SKELETONS = 4
 """How many walkers fit into one figure."""
@@ -77,7 +77,7 @@ def make_skeleton_figure(
     n_shown = _count_frames(gaits, shown_fps) if n_frames is None else int(n_frames)
     if n_shown < 1:
         raise ConfigError(f"n_frames is {n_frames}; expected at least 1.")
-    stood = [_stand_on_ground(gait) for gait in gaits]
+    stood = [stand_on_ground(gait) for gait in gaits]
     height = max(float(np.nanmax(walk[..., 1])) for walk in stood) or 1.0
     sideways, forward = (
         max(1.1 * max(float(np.nanmax(np.abs(walk[..., axis]))) for walk in stood), 0.1 * height)
@@ -147,8 +147,19 @@ def _tile_index(gait: Gait, n_frames: int, fps: float) -> NDArray[np.int64]:
     return source % gait.n_frames
 
 
-def _stand_on_ground(gait: Gait) -> NDArray[np.float64]:
-    """Take the root's way over the ground out of a walk and put the lowest joint at height 0."""
+def stand_on_ground(gait: Gait) -> NDArray[np.float64]:
+    """Take the root's way over the ground out of a walk and put the lowest joint at height 0.
+
+    Parameters
+    ----------
+    gait
+        With one known joint at least.
+
+    Returns
+    -------
+    ndarray
+        (T, 16, 3) float64, NaN where one coordinate of a joint is missing.
+    """
     walk = gait.positions.astype(np.float64)
     walk[np.isnan(walk).any(axis=2)] = np.nan  # a joint is there or it is not
     root = walk[:, Joint.ROOT, :]
@@ -172,7 +183,8 @@ def _trace_bones(walk: NDArray[np.float64]) -> NDArray[np.float64]:
     return path[..., (2, 0, 1)]  # a cyclic change of axes: right stays right
 
 
-def _side(joint: Joint) -> str:
+def find_side(joint: Joint) -> str:
+    """Return ``right``, ``left`` or ``middle``: the name of the joint's colour in `SIDE_COLOURS`."""
     return next((side for side in ("right", "left") if side.upper() in joint.name), "middle")
 
 
@@ -184,7 +196,7 @@ def _coordinates(path: NDArray[np.float64]) -> dict[str, list[float | None]]:
 
 
 def _draw_bones(path: NDArray[np.float64], panel: int) -> go.Scatter3d:
-    sides = [_side(child) for _, child in BONES]
+    sides = [find_side(child) for _, child in BONES]
     colours = [SIDE_COLOURS[side] for side in sides for _ in range(3)][:-1]
     joints = [joint for parent, child in BONES for joint in (parent, child, child)][:-1]
     return go.Scatter3d(

@@ -127,6 +127,41 @@ def test_a_page_takes_any_plotly_figure(tmp_path):
     assert any(a.get("aria-label") == "nothing yet" for _, a in reader.seen)
 
 
+def make_wall_section(heading="Wall", **kwargs):
+    wall = viz.make_wall(
+        [(EVIL, [make_gait()] * 2)], title=f"The finding {EVIL}", caption="`n` = 2"
+    )
+    return Section(heading, ["Text"], wall, **kwargs)
+
+
+def test_a_page_of_walls_needs_no_plotly(tmp_path):
+    sections = [make_wall_section("One"), make_wall_section("Two", alt="two walkers")]
+    viz.write_page(tmp_path / "p.html", "t", sections)
+    text, reader = read_page(tmp_path / "p.html")
+    assert len(text) < 100_000
+    assert "Plotly" not in text
+    assert "http" not in text.replace("http-equiv", "")
+    assert "<script>alert" not in text
+    tags = [tag for tag, _ in reader.seen]
+    assert tags.count("figure") == tags.count("figcaption") == tags.count("canvas") == 2
+    assert "<strong>The finding &lt;script&gt;" in text
+    assert "</strong> <code>n</code> = 2</figcaption>" in text
+    labels = [a["aria-label"] for tag, a in reader.seen if tag == "canvas"]
+    assert labels[0].startswith("2 moving walkers")
+    assert labels[1] == "two walkers"
+    assert len({a["id"] for _, a in reader.seen if "id" in a}) == text.count(' id="')
+
+
+def test_walls_and_plotly_figures_stand_on_one_page(tmp_path):
+    figure = viz.make_confusion_figure([[1]], ["a"], "title", "")
+    sections = [make_wall_section(), Section("plot", figure=figure)]
+    viz.write_page(tmp_path / "p.html", "t", sections)
+    text, reader = read_page(tmp_path / "p.html")
+    assert "Plotly" in text
+    assert [a["id"] for _, a in reader.seen if a.get("class") == "plot"] == ["plot-2"]
+    assert [tag for tag, _ in reader.seen].count("canvas") == 1
+
+
 def test_a_page_without_figures_has_no_scripts(tmp_path):
     viz.write_page(tmp_path / "p.html", "Title", [Section("One", ["Text"])], language="de")
     text, reader = read_page(tmp_path / "p.html")
