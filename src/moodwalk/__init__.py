@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from moodwalk.evaluation import evaluate
     from moodwalk.features import compute_affective_features
     from moodwalk.gait import Gait, GaitSet
+    from moodwalk.generation.generator import GaitGenerator
     from moodwalk.io import load_emotion_gait, read, read_gait
     from moodwalk.predict import Prediction, Predictor
     from moodwalk.walker import WalkerParameters, simulate_gait, simulate_walks
@@ -26,6 +27,7 @@ __all__ = [
     "Emotion",
     "Gait",
     "GaitEmotionClassifier",
+    "GaitGenerator",
     "GaitSet",
     "MoodwalkError",
     "Prediction",
@@ -45,6 +47,7 @@ _HOMES = {
     "Emotion": "moodwalk.emotion",
     "Gait": "moodwalk.gait",
     "GaitEmotionClassifier": "moodwalk.estimator",
+    "GaitGenerator": "moodwalk.generation.generator",
     "GaitSet": "moodwalk.gait",
     "MoodwalkError": "moodwalk.errors",
     "Prediction": "moodwalk.predict",

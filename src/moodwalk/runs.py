@@ -30,7 +30,7 @@ from moodwalk.provenance import describe_versions, find_commit
 from moodwalk.splitting import split_by_subject
 from moodwalk.training import EpochRecord
 
-__all__ = ["Calibration", "SubjectSplit", "calibrate", "run_training"]
+__all__ = ["WEIGHTS", "Calibration", "SubjectSplit", "calibrate", "describe_split", "run_training"]
 
 WEIGHTS = "weights.safetensors"
 
@@ -233,15 +233,7 @@ def run_training(
     story: dict[str, Any] = {
         "model": estimator.model,
         "options": _plain(estimator.get_params()),
-        "data": {
-            "sources": sorted({gait.source for gait in gaits}),
-            "n_gaits": len(gaits),
-            "n_subjects": gaits.n_subjects,
-            "n_train": len(split.train),
-            "n_validation": len(split.validation),
-            "n_test": len(split.test),
-            "labels": {str(k): n for k, n in training.label_counts.items()},
-        },
+        "data": describe_split(gaits, split),
         "split": split.to_dict(gaits),
         "versions": describe_versions(),
         "commit": find_commit(),
@@ -276,6 +268,19 @@ def run_training(
         estimator.save(run / WEIGHTS, {**about, "limits": LIMITS, **(card or {})})
         write_whole_text(run / "run.json", json.dumps(story, indent=2) + "\n")
     return story
+
+
+def describe_split(gaits: GaitSet, split: SubjectSplit) -> dict[str, Any]:
+    """Return counts of the gaits, of the parts, and of the labels that are trained on."""
+    return {
+        "sources": sorted({gait.source for gait in gaits}),
+        "n_gaits": len(gaits),
+        "n_subjects": gaits.n_subjects,
+        "n_train": len(split.train),
+        "n_validation": len(split.validation),
+        "n_test": len(split.test),
+        "labels": {str(k): n for k, n in gaits[split.train].label_counts.items()},
+    }
 
 
 def _score(estimator: GaitEmotionClassifier, gaits: GaitSet) -> dict[str, Any]:

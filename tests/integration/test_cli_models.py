@@ -191,13 +191,14 @@ def test_bad_input_ends_in_one_line(call, folder, tmp_path, arguments):
     assert not out.exists()
 
 
-def test_the_generator_is_no_classifier(call, official_folder, tmp_path):
+def test_a_published_generator_is_imported_as_one(call, official_folder, folder, tmp_path):
     source = official_folder / "generator_cvae.pth.tar"
     out = tmp_path / "out.safetensors"
-    status, _, err = call("import-checkpoint", source, "-o", out)
+    status, said, _ = call("import-checkpoint", source, "-o", out)
+    assert (status, "step-gen-published" in said) == (0, True)
+    status, _, err = call("predict", folder, "--weights", out)
     assert status == 2
     assert "generator" in err
-    assert not out.exists()
 
 
 def test_imported_weights_say_what_they_are(official):

@@ -14,7 +14,17 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from moodwalk.cli import checkpoint, data, demo, evaluate, experiment, features, predict, train
+from moodwalk.cli import (
+    checkpoint,
+    data,
+    demo,
+    evaluate,
+    experiment,
+    features,
+    generate,
+    predict,
+    train,
+)
 from moodwalk.cli.output import print_error, show_warnings
 from moodwalk.errors import MoodwalkError
 
@@ -44,6 +54,7 @@ COMMANDS: tuple[Callable[[typer.Typer], None], ...] = (
     evaluate.register,
     experiment.register,
     predict.register,
+    generate.register,
     checkpoint.register,
 )
 """What hangs its commands on the app, in the order of ``moodwalk --help``."""

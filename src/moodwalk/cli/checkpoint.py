@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 def import_checkpoint(
     source: Annotated[
         Path,
-        typer.Argument(readable=False, metavar="FILE.pth.tar", help="STEP's published classifier."),
+        typer.Argument(readable=False, metavar="FILE.pth.tar", help="A file of STEP's authors."),
     ],
     output: Annotated[
         Path,
@@ -27,12 +27,22 @@ def import_checkpoint(
         ),
     ],
 ) -> None:
-    """Turn a published STEP classifier into weights that `predict` takes.
+    """Turn a published classifier or generator into weights that `predict` or `generate` takes.
 
     The file is read as plain tensors; no code in it is run.
     """
-    from moodwalk.models.published import import_published_classifier
+    from moodwalk.models.published import (
+        import_published_classifier,
+        is_published_generator,
+        read_published_checkpoint,
+    )
 
+    if is_published_generator(read_published_checkpoint(source)):
+        from moodwalk.generation.generator import import_published_generator
+
+        generator = import_published_generator(source, output)
+        print_line(f"{output}: {generator.model}, classes {', '.join(generator.classes)}.")
+        return
     checkpoint = import_published_classifier(source, output)
     print_line(
         f"{output}: {checkpoint.model}, {sum(p.numel() for p in checkpoint.network.parameters()):,} "

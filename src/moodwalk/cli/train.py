@@ -15,6 +15,7 @@ from moodwalk.errors import ConfigError
 
 if TYPE_CHECKING:
     from moodwalk.gait import GaitSet
+    from moodwalk.generation.fitting import GeneratorEpoch
     from moodwalk.runs import SubjectSplit
     from moodwalk.training import EpochRecord
 
@@ -55,6 +56,7 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
+    context: typer.Context,
     data: Data,
     run: Annotated[
         Path,
@@ -100,18 +102,26 @@ def train(
     ] = _Precision.FLOAT32,
     as_json: Json = False,
 ) -> None:
-    """Train a network; weights, metrics and the story of the run go into RUN.
+    """Train a classifier or a generator; weights, metrics and the story of the run go into RUN.
 
-    The same command resumes an interrupted run and ends with the same weights. Under torchrun all
-    processes train together.
+    The same command resumes an interrupted run of a classifier and ends with the same weights. Under
+    torchrun all processes train together. Generators (step-gen, step-gen-tuned, cycle-gen) have
+    settings of their own; for the first two, --epochs, --batch-size and --learning-rate change them.
     """
     from moodwalk.augment import STANDARD_AUGMENTATION
     from moodwalk.estimator import GaitEmotionClassifier
+    from moodwalk.generation.generator import GENERATORS
     from moodwalk.io import read
     from moodwalk.models.catalogue import check_model
     from moodwalk.runs import WEIGHTS, run_training
 
-    check_model(model)
+    if model in GENERATORS:
+        changes = _find_changes(context, model)
+        gaits = read(data, labels).only_labelled()
+        parts = _make_split(gaits, split, seed)
+        _train_generator(gaits, model, run, parts, seed, changes, as_json)
+        return
+    check_model(model, also=GENERATORS)
     gaits = read(data, labels).only_labelled()
     parts = _make_split(gaits, split, seed)
     if not len(parts.validation) and select is not _Select.LAST:
@@ -158,6 +168,71 @@ def train(
         print_json(story)
     else:
         _show(story, run / WEIGHTS)
+
+
+_OF_BOTH = ("data", "run", "model", "seed", "labels", "split", "as_json")
+_OF_NETWORKS = ("epochs", "batch_size", "learning_rate")
+
+
+def _find_changes(context: typer.Context, model: str) -> dict[str, Any]:
+    """Return the options of generators that the command line gives; refuse those of classifiers."""
+    from moodwalk.generation.generator import GENERATORS
+
+    given = {
+        name: value
+        for name, value in context.params.items()
+        if name not in _OF_BOTH
+        and (source := context.get_parameter_source(name)) is not None
+        and source.name == "COMMANDLINE"
+    }
+    own = () if GENERATORS[model].training is None else _OF_NETWORKS
+    if other := [name for name in given if name not in own]:
+        flags = [f"--{name.replace('_', '-')}" for name in (other[0], *own)]
+        raise ConfigError(
+            f"{flags[0]} means nothing to the generator {model}; expected "
+            f"{'no such option' if not own else 'no more than ' + ', '.join(flags[1:])}."
+        )
+    return given
+
+
+def _train_generator(
+    gaits: "GaitSet",
+    model: str,
+    run: Path,
+    parts: "SubjectSplit",
+    seed: int,
+    changes: dict[str, Any],
+    as_json: bool,
+) -> None:
+    from moodwalk.generation.generator import GENERATORS
+    from moodwalk.generation.run import run_generator_training
+    from moodwalk.runs import WEIGHTS
+
+    with open_progress() as progress:
+        how = GENERATORS[model].training
+        total = changes.get("epochs", 1 if how is None else how.epochs)
+        bar = progress.add_task("epochs", total=total)
+
+        def show(record: "GeneratorEpoch") -> None:
+            text = f"epoch {record.epoch}: loss {record.train_loss:.3f}"
+            if record.validation_loss == record.validation_loss:
+                text += f", validation {record.validation_loss:.3f}"
+            progress.update(bar, completed=record.epoch, description=text)
+
+        story = run_generator_training(
+            gaits, model, run, parts, seed=seed, training=changes, on_epoch=show
+        )
+    if as_json:
+        print_json(story)
+        return
+    data = story["data"]
+    print_line(
+        f"{model}: trained on {data['n_train']} gaits"
+        f"{', ' + str(story['epochs']) + ' epochs' if story['epochs'] else ''}; "
+        f"{data['n_validation']} for validation; {data['n_test']} are left for "
+        f"`moodwalk generate --judge`."
+    )
+    print_line(f"weights: {run / WEIGHTS}")
 
 
 def _follow(progress: Any, calibrate: int) -> Callable[[int, int], None]:

@@ -3,6 +3,7 @@
 To add a model, see CONTRIBUTING.md.
 """
 
+from collections.abc import Iterable
 from difflib import get_close_matches
 
 from moodwalk.errors import ConfigError
@@ -15,8 +16,15 @@ __all__ = ["MODELS", "check_model"]
 MODELS: tuple[str, ...] = (*STGCN_MODELS, *CLASSIC)
 
 
-def check_model(name: str) -> str:
+def check_model(name: str, also: Iterable[str] = ()) -> str:
     """Return the name if there is such a model, or it means a class in a user's file.
+
+    Parameters
+    ----------
+    name
+        What somebody calls it.
+    also
+        Names that mean something where the name comes from, for the error to tell.
 
     Raises
     ------
@@ -24,10 +32,11 @@ def check_model(name: str) -> str:
         If there is none.
     """
     if name not in MODELS and not is_custom(name):
-        close = get_close_matches(name, MODELS, n=1)
+        known = (*MODELS, *also)
+        close = get_close_matches(name, known, n=1)
         hint = f"did you mean '{close[0]}'? " if close else ""
         raise ConfigError(
-            f"'{name}' is no model; {hint}expected one of {', '.join(MODELS)}, or a class in a "
+            f"'{name}' is no model; {hint}expected one of {', '.join(known)}, or a class in a "
             f"file, such as my_models.py:MyNet."
         )
     return name

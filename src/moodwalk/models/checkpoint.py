@@ -19,7 +19,9 @@ from moodwalk.models.stgcn import Stgcn, StgcnConfig
 
 __all__ = [
     "FORMAT",
+    "GENERATOR_FORMAT",
     "Checkpoint",
+    "check_format",
     "read_checkpoint",
     "read_tensors",
     "write_checkpoint",
@@ -27,6 +29,8 @@ __all__ = [
 ]
 
 FORMAT = "moodwalk-classifier-1"
+GENERATOR_FORMAT = "moodwalk-generator-1"
+_WORDS = {FORMAT: "a classifier", GENERATOR_FORMAT: "a generator"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +91,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         If the file is missing, damaged, or no classifier of this package.
     """
     tensors, header = read_tensors(path)
-    if header.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{path} is of format {header.get('format')!r}; expected {FORMAT!r}. "
-            f"Turn published weights into it with `moodwalk import-checkpoint`."
-        )
+    check_format(path, header, FORMAT)
     try:
         classes = tuple(Emotion(name) for name in header["classes"])
         if len(set(classes)) != len(classes) or len(classes) < 2:
@@ -167,3 +167,19 @@ def read_tensors(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, A
     if not isinstance(header, dict):
         raise CheckpointError(f"{path} has a damaged header; expected weights of this package.")
     return tensors, header
+
+
+def check_format(path: str | Path, header: Mapping[str, Any], expected: str) -> None:
+    """Refuse weights of another kind, such as a generator's where a classifier's are expected.
+
+    Raises
+    ------
+    CheckpointError
+        If the header is of another format than `expected`, `FORMAT` or `GENERATOR_FORMAT`.
+    """
+    found = str(header.get("format"))
+    if found != expected:
+        raise CheckpointError(
+            f"{path} is {_WORDS.get(found, f'of format {found!r}')}; expected {_WORDS[expected]} "
+            f"({expected!r}). Turn published weights into it with `moodwalk import-checkpoint`."
+        )

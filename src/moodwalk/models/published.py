@@ -12,6 +12,7 @@ from moodwalk.emotion import LABEL_ORDERS, LabelOrder
 from moodwalk.errors import CheckpointError
 from moodwalk.io.atomic import check_writable
 from moodwalk.models.checkpoint import Checkpoint, write_checkpoint
+from moodwalk.models.cvae import Cvae, CvaeConfig
 from moodwalk.models.encoding import GaitEncoder
 from moodwalk.models.stgcn import Stgcn, StgcnConfig
 
@@ -25,8 +26,16 @@ _MODULES = {
     "combined_networks.0": "hidden",
     "combined_networks.1": "classes",
 }
+_GENERATOR_MODULES = {
+    "encoder.data_bn": "input_norm",
+    "encoder.z_mean": "mean",
+    "encoder.z_lsig": "log_variance",
+    "decoder.fcn": "start",
+    "decoder.data_bn": "output_norm",
+}
 _BLOCK_MODULES = {
     "gcn.conv": "graph",
+    "gctn.conv": "graph",
     "tcn.0": "graph_norm",
     "tcn.2": "temporal",
     "tcn.3": "temporal_norm",
@@ -101,16 +110,63 @@ def convert_published_state(state: Mapping[str, Tensor]) -> tuple[Stgcn, LabelOr
         raise CheckpointError(
             f"these are not the weights of a published STEP classifier ({reason})."
         ) from None
-    adjacency = state.get("A")
-    ours = network.blocks[0].get_buffer("graph.adjacency")
-    if adjacency is not None and not (
-        adjacency.shape == ours.shape and torch.allclose(adjacency, ours)
-    ):
-        raise CheckpointError(
-            f"its adjacency {tuple(adjacency.shape)} is not that of the 16 joints with the 'spatial' partition "
-            f"{tuple(ours.shape)}; expected a network for Emotion-Gait."
-        )
+    _check_adjacency(state.get("A"), network.blocks[0].get_buffer("graph.adjacency"))
     return network.eval(), LABEL_ORDERS["emotion-gait"]
+
+
+def is_published_generator(state: Mapping[str, Tensor]) -> bool:
+    """Say whether parameters are, by their names, those of STEP-Gen."""
+    return any(name.startswith(("encoder.", "decoder.")) for name in state)
+
+
+def convert_published_generator(state: Mapping[str, Tensor]) -> tuple[Cvae, LabelOrder]:
+    """Turn the published STEP-Gen into a network of this package.
+
+    Parameters
+    ----------
+    state
+        Parameters by their published names.
+
+    Returns
+    -------
+    Cvae
+        The network with these weights, in evaluation mode.
+    LabelOrder
+        The emotions that it is told.
+
+    Raises
+    ------
+    CheckpointError
+        If names or shapes are not those of the published generator.
+    """
+    if not is_published_generator(state):
+        raise CheckpointError(
+            "this is no generator; expected STEP-Gen's, for instance generator_cvae.pth.tar."
+        )
+    try:
+        network = Cvae(_infer_generator(state), n_classes=4)
+        converted = dict(
+            _convert_generator(name, _flush(tensor))
+            for name, tensor in state.items()
+            if name not in ("encoder.A", "decoder.A")
+        )
+        network.load_state_dict(converted)
+    except (KeyError, RuntimeError, IndexError, ValueError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(
+            f"these are not the weights of the published STEP-Gen ({reason})."
+        ) from None
+    for half, block in (("encoder", network.encoder[0]), ("decoder", network.decoder[0])):
+        _check_adjacency(state.get(f"{half}.A"), block.get_buffer("graph.adjacency"))
+    return network.eval(), LABEL_ORDERS["emotion-gait"]
+
+
+def _check_adjacency(found: Tensor | None, ours: Tensor) -> None:
+    if found is not None and not (found.shape == ours.shape and torch.allclose(found, ours)):
+        raise CheckpointError(
+            f"its adjacency {tuple(found.shape)} is not that of the 16 joints with the 'spatial' "
+            f"partition {tuple(ours.shape)}; expected a network for Emotion-Gait."
+        )
 
 
 def _infer_config(state: Mapping[str, Tensor]) -> StgcnConfig:
@@ -133,6 +189,20 @@ def _infer_config(state: Mapping[str, Tensor]) -> StgcnConfig:
     )
 
 
+def _infer_generator(state: Mapping[str, Tensor]) -> CvaeConfig:
+    def find_widths(half: str) -> list[int]:
+        name = f"{half}.{half}.{{}}.tcn.0.weight"
+        n_blocks = sum(1 for n in state if re.fullmatch(rf"{half}\.{half}\.\d+\.tcn\.0\.weight", n))
+        return [len(state[name.format(i)]) for i in range(n_blocks)]
+
+    return CvaeConfig(
+        encoder=tuple(find_widths("encoder")),
+        decoder=tuple(find_widths("decoder"))[:-1],
+        n_latent=len(state["encoder.z_mean.weight"]),
+        kernel=state["encoder.encoder.0.tcn.2.weight"].shape[2],
+    )
+
+
 def _flush(tensor: Tensor) -> Tensor:
     """Set to zero what weight decay has left of dead channels.
 
@@ -145,19 +215,38 @@ def _flush(tensor: Tensor) -> Tensor:
 def _convert(name: str, tensor: Tensor) -> tuple[str, Tensor]:
     if match := re.fullmatch(r"edge_importance\.(\d+)", name):
         return f"blocks.{match[1]}.graph.importance", tensor
+    if match := re.fullmatch(r"st_gcn_networks\.(\d+)\.(.+)", name):
+        ours, tensor = _convert_in_block(match[2], tensor)
+        return f"blocks.{match[1]}.{ours}", tensor
     module, _, parameter = name.rpartition(".")
-    if match := re.fullmatch(r"st_gcn_networks\.(\d+)\.(.+)", module):
-        ours = _BLOCK_MODULES[match[2]]
-        target = f"blocks.{match[1]}.{ours}.{parameter}"
-        if ours == "graph" and parameter == "weight":  # (3 out, in, 1, 1) -> (3, in, out)
-            return target, tensor.flatten(1).unflatten(0, (3, -1)).transpose(1, 2).contiguous()
-        if ours == "graph":
-            return target, tensor.unflatten(0, (3, -1))
-        if ours == "temporal" and parameter == "weight":  # (out, in, taps, 1) -> (taps, in, out)
-            return target, tensor.squeeze(3).permute(2, 1, 0).contiguous()
-        return target, tensor.flatten(1) if ours == "shortcut" and parameter == "weight" else tensor
-    target = f"{_MODULES[module]}.{parameter}"
-    return target, tensor.flatten(1) if tensor.ndim == 4 else tensor
+    return f"{_MODULES[module]}.{parameter}", tensor.flatten(1) if tensor.ndim == 4 else tensor
+
+
+def _convert_generator(name: str, tensor: Tensor) -> tuple[str, Tensor]:
+    if name.startswith("decoder.") and tensor.ndim == 4:
+        # transposed convolutions of stride 1: convolutions with inputs and outputs exchanged, and
+        # the taps in reverse
+        tensor = tensor.transpose(0, 1).flip(2)
+    if match := re.fullmatch(r"(encoder|decoder)\.\1\.(\d+)\.(.+)", name):
+        ours, tensor = _convert_in_block(match[3], tensor)
+        return f"{match[1]}.{match[2]}.{ours}", tensor
+    module, _, parameter = name.rpartition(".")
+    ours = f"{_GENERATOR_MODULES[module]}.{parameter}"
+    return ours, tensor.flatten(1) if tensor.ndim == 4 else tensor
+
+
+def _convert_in_block(name: str, tensor: Tensor) -> tuple[str, Tensor]:
+    module, _, parameter = name.rpartition(".")
+    ours = _BLOCK_MODULES[module]
+    if ours == "graph" and parameter == "weight":  # (3 out, in, 1, 1) -> (3, in, out)
+        tensor = tensor.flatten(1).unflatten(0, (3, -1)).transpose(1, 2).contiguous()
+    elif ours == "graph":
+        tensor = tensor.unflatten(0, (3, -1))
+    elif ours == "temporal" and parameter == "weight":  # (out, in, taps, 1) -> (taps, in, out)
+        tensor = tensor.squeeze(3).permute(2, 1, 0).contiguous()
+    elif ours == "shortcut" and parameter == "weight":
+        tensor = tensor.flatten(1)
+    return f"{ours}.{parameter}", tensor
 
 
 def import_published_classifier(source: str | Path, output: str | Path) -> Checkpoint:

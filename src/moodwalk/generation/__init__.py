@@ -1,0 +1,1 @@
+"""Gaits on demand: train, draw and restyle; judge them beside real ones."""
