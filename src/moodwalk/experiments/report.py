@@ -11,7 +11,8 @@ from moodwalk.experiments.config import parse_experiment
 from moodwalk.experiments.parts import Part, make_parts
 from moodwalk.experiments.store import ResultFolder
 from moodwalk.io.atomic import write_whole_text
-from moodwalk.page import Section, Table, write_page
+from moodwalk.markdown import make_markdown_table
+from moodwalk.page import Section, write_page
 
 __all__ = ["analyse_folder", "write_report"]
 
@@ -131,17 +132,8 @@ def _write_markdown(path: Path, analysis: Analysis, parts: Sequence[Part]) -> No
             part.write_png(path.parent / name)
             lines += [f"![{part.alt or part.heading}]({name})", ""]
         if part.table is not None:
-            lines += [*_make_markdown_table(part.table), ""]
+            lines += [*make_markdown_table(part.table), ""]
     write_whole_text(path, "\n".join(lines).rstrip() + "\n")
-
-
-def _make_markdown_table(table: Table) -> list[str]:
-    def row(cells: Iterable[Any]) -> str:
-        return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
-
-    rule = "|---" + "|---:" * (len(table.columns) - 1) + "|"
-    lines = [row(table.columns), rule, *(row(cells) for cells in table.rows)]
-    return [*lines, "", f"*{table.caption}*"] if table.caption else lines
 
 
 def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
