@@ -41,8 +41,8 @@ class GaitEmotionClassifier(ClassifierMixin, BaseEstimator):
     model_params
         Changes to the network's configuration (`moodwalk.models.stgcn.StgcnConfig`), the classic
         learner's arguments, or those of your own class.
-    epochs, batch_size, optimizer, learning_rate, weight_decay, class_weight, label_smoothing, \
-augmentation, select, patience, device, precision, seed
+    epochs, batch_size, optimizer, learning_rate, weight_decay, epoch_size, class_weight, \
+label_smoothing, augmentation, select, patience, device, precision, seed
         As in `moodwalk.training.TrainingConfig`. Classic learners use ``class_weight`` and ``seed``.
     partition
         Of the network's adjacency; None for the model's own.
@@ -92,6 +92,7 @@ augmentation, select, patience, device, precision, seed
         optimizer: Optimizer = "adam",
         learning_rate: float = 1e-3,
         weight_decay: float = 1e-4,
+        epoch_size: int | None = None,
         class_weight: ClassWeight | None = None,
         label_smoothing: float = 0.0,
         augmentation: Augmentation | None = None,
@@ -111,6 +112,7 @@ augmentation, select, patience, device, precision, seed
         self.optimizer: Optimizer = optimizer
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
+        self.epoch_size = epoch_size
         self.class_weight: ClassWeight | None = class_weight
         self.label_smoothing = label_smoothing
         self.augmentation = augmentation
@@ -266,6 +268,7 @@ augmentation, select, patience, device, precision, seed
             optimizer=self.optimizer,
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
+            epoch_size=self.epoch_size,
             class_weight=self.class_weight,
             label_smoothing=self.label_smoothing,
             augmentation=self.augmentation,

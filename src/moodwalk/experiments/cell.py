@@ -14,7 +14,9 @@ from moodwalk.emotion import EMOTIONS
 from moodwalk.errors import ConfigError
 from moodwalk.estimator import GaitEmotionClassifier
 from moodwalk.experiments.plan import CELL_FORMAT, Cell
+from moodwalk.experiments.synthesis import synthesise
 from moodwalk.gait import Gait, GaitSet
+from moodwalk.models.classic import CLASSIC
 from moodwalk.models.custom import CustomModel
 from moodwalk.provenance import describe_versions, find_commit
 
@@ -47,14 +49,25 @@ def run_cell(shared: tuple[Sequence[Gait], str], cell: Cell) -> dict[str, Any]:
     gaits = walks if isinstance(walks, GaitSet) else GaitSet(walks)
     started_s, started_cpu_s = time.perf_counter(), time.process_time()
     training, test = gaits[cell.train], gaits[cell.test]
+    n_synthetic = cell.training.options["synthetic"]
     unknown = GaitSet([replace(gait, label=None, acted=None) for gait in test])
     classes = [str(e) for e in EMOTIONS if e in set(gaits.labels.tolist())]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model = _make_model(cell, device)
         told: dict[str, Any] = {}
+        network = isinstance(model, GaitEmotionClassifier) and model.model not in CLASSIC
         if isinstance(model, GaitEmotionClassifier):
             told = {"watch": unknown, "scaling": gaits if cell.training.scale_on_all else None}
+        if n_synthetic:
+            options = cell.training.options
+            validate = network and (options["select"] != "last" or options["patience"] is not None)
+            parts = synthesise(training, options, cell.seed, validate=validate)
+            training = parts.training
+            if network:
+                told |= {"validation": parts.validation, "scaling": told["scaling"] or training}
+                model.set_params(epoch_size=len(training))
+            training = training + parts.synthetic
         model.fit(training, training.labels, **told)
         given = np.asarray(model.predict_proba(unknown), dtype=np.float64)
         order = _find_order(model.classes_, classes, given, len(test))
@@ -86,7 +99,7 @@ def run_cell(shared: tuple[Sequence[Gait], str], cell: Cell) -> dict[str, Any]:
 
 def _make_model(cell: Cell, device: str) -> Any:
     training = cell.training
-    options = dict(training.options)
+    options = {k: v for k, v in training.options.items() if k not in ("synthetic", "generator")}
     augment = options.pop("augment")
     if (
         training.custom is not None

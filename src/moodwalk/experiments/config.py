@@ -70,10 +70,15 @@ class ProtocolOptions(_Table):
 
 
 class TrainingOptions(_Table):
-    """How networks train; classic learners take ``class_weight`` alone.
+    """How networks train; classic learners take ``class_weight`` and ``synthetic`` alone.
 
     Parameters
     ----------
+    synthetic
+        Generated gaits to train on beside the real ones. Their generator is trained in every cell, on
+        the training gaits of that cell alone, and an epoch takes as many steps as without them.
+    generator
+        A name of `moodwalk.generation.generator.GENERATORS`.
     select
         Which epoch is kept: that of the lowest validation ``loss``, of the highest validation
         ``accuracy``, or the ``last``.
@@ -99,6 +104,8 @@ patience, precision, n_frames
     patience: Annotated[int, Field(ge=1)] | None = None
     validation_share: Share = 0.2
     n_frames: Annotated[int, Field(ge=1)] | None = None
+    synthetic: Annotated[int, Field(ge=0, le=100_000)] = 0
+    generator: Literal["cycle-gen", "step-gen-tuned", "step-gen"] = "cycle-gen"
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
 
 

@@ -24,6 +24,9 @@ __all__ = ["Cell", "Line", "Plan", "Training", "describe_gaits", "make_plan", "m
 
 CELL_FORMAT = "moodwalk-cell-1"
 
+_OF_SYNTHETIC = ("synthetic", "generator")
+_OF_CLASSIC = ("class_weight", *_OF_SYNTHETIC)
+
 
 @dataclass(frozen=True, slots=True)
 class Training:
@@ -59,8 +62,11 @@ class Training:
         code = None
         if self.custom is not None:
             code = {"class": self.custom.class_name, "digest": self.custom.digest}
-        classic = self.model in CLASSIC
-        kept = {k: v for k, v in self.options.items() if not classic or k == "class_weight"}
+        kept = dict(self.options)
+        if self.model in CLASSIC:
+            kept = {k: v for k, v in kept.items() if k in _OF_CLASSIC}
+        if not kept["synthetic"]:  # then nothing about generated gaits decides anything
+            kept = {k: v for k, v in kept.items() if k not in _OF_SYNTHETIC}
         return {
             "model": self.model if self.custom is None else Path(self.custom.path).name,
             "code": code,

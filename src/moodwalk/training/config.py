@@ -29,6 +29,9 @@ class TrainingConfig:
         Of the optimizer.
     decay_at
         Shares of the epochs after which the learning rate is divided by ten.
+    epoch_size
+        Gaits of an epoch, drawn anew for each from all training gaits, so that trainings on few and on
+        many gaits take as many steps; None takes all.
     class_weight
         ``balanced`` weights classes by the inverse of their number; None does not.
     label_smoothing
@@ -59,6 +62,7 @@ class TrainingConfig:
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     decay_at: tuple[float, ...] = (0.5, 0.75, 0.875)
+    epoch_size: int | None = None
     class_weight: Literal["balanced"] | None = None
     label_smoothing: float = 0.0
     augmentation: Augmentation | None = None
@@ -100,6 +104,10 @@ class TrainingConfig:
         if self.precision not in ("float32", "bfloat16", "float16"):
             raise ConfigError(
                 f"precision is '{self.precision}'; expected float32, bfloat16 or float16."
+            )
+        if self.epoch_size is not None and self.epoch_size < 2 * self.batch_size:
+            raise ConfigError(
+                f"epoch_size is {self.epoch_size}; expected two batches of {self.batch_size} or more."
             )
         if self.patience is not None and self.patience < 1:
             raise ConfigError(f"patience is {self.patience}; expected at least 1, or none.")

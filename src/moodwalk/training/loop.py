@@ -143,7 +143,8 @@ def train(
 
         model.train()
         total_loss, n_correct = torch.zeros((), device=device), torch.zeros((), device=device)
-        for batch in _make_batches(len(targets), config.batch_size, team.least, rng):
+        n_drawn = min(len(targets), config.epoch_size or len(targets))
+        for batch in _make_batches(len(targets), config.batch_size, team.least, rng, n_drawn):
             mine = torch.as_tensor(team.share(batch), device=device)
             with mixed():
                 logits = model(inputs[mine], None if affective is None else affective[mine])
@@ -159,7 +160,7 @@ def train(
         if team.size > 1:  # each process has kept the running statistics of its own share
             for buffer in network.buffers():
                 team.agree(buffer)
-        train_loss, train_accuracy = (team.total(t) / len(targets) for t in (total_loss, n_correct))
+        train_loss, train_accuracy = (team.total(t) / n_drawn for t in (total_loss, n_correct))
         validation_loss = validation_accuracy = float("nan")
         if held_out is not None:
             logits = _forward(network, held_out[0], held_out[1], config.batch_size)
@@ -224,10 +225,11 @@ def _make_optimizer(network: nn.Module, config: TrainingConfig) -> torch.optim.O
 
 
 def _make_batches(
-    n: int, batch_size: int, least: int, rng: np.random.Generator
+    n: int, batch_size: int, least: int, rng: np.random.Generator, n_drawn: int | None = None
 ) -> Iterator[NDArray[np.int64]]:
     """Shuffle; batches differ by one gait at most, and none is too small to be normalised."""
-    yield from np.array_split(rng.permutation(n), min(-(-n // batch_size), n // least))
+    drawn = rng.permutation(n)[:n_drawn]
+    yield from np.array_split(drawn, min(-(-len(drawn) // batch_size), len(drawn) // least))
 
 
 def _open_tensorboard(run: Path, first_epoch: int) -> Any:

@@ -556,3 +556,78 @@ def test_logits_do_not_depend_on_the_batch(gaits):
     np.testing.assert_allclose(
         compute_logits(network, encoder, gaits[3:4]), together[3:4], atol=1e-5
     )
+
+
+class TestEpochSize:
+    @pytest.fixture
+    def epochs(self, monkeypatch):
+        """The batches of every epoch."""
+        found = []
+
+        def spy(*arguments):
+            found.append([batch.tolist() for batch in _make_batches(*arguments)])
+            return [np.array(batch) for batch in found[-1]]
+
+        monkeypatch.setattr("moodwalk.training.loop._make_batches", spy)
+        return found
+
+    @pytest.mark.parametrize(("size", "n_steps"), [(4, 2), (5, 3), (6, 3), (7, 4), (11, 6)])
+    def test_an_epoch_takes_as_many_steps_as_its_gaits_fill(self, gaits, epochs, size, n_steps):
+        fit(gaits, epochs=2, batch_size=2, epoch_size=size)
+        # a lone gait goes into another batch, as in any epoch
+        expected = n_steps - (size % 2)
+        for batches in epochs:
+            drawn = [i for batch in batches for i in batch]
+            assert len(batches) == expected
+            assert len(drawn) == len(set(drawn)) == size
+
+    def test_full_batches_are_as_many_as_the_size_over_theirs_rounded_up(self, gaits, epochs):
+        for size in (8, 9, 10, 11):
+            fit(gaits, epochs=1, batch_size=4, epoch_size=size)
+        assert [len(batches) for batches in epochs] == [2, 3, 3, 3]
+
+    def test_every_epoch_draws_anew_until_all_gaits_were_seen(self, gaits, epochs):
+        fit(gaits, epochs=8, batch_size=3, epoch_size=6)
+        drawn = [frozenset(i for batch in batches for i in batch) for batches in epochs]
+        assert len(set(drawn)) > 5
+        assert frozenset.union(*drawn) == set(range(12))
+
+    @pytest.mark.parametrize("size", [12, 13, 1000])
+    def test_a_size_of_all_gaits_or_more_takes_all(self, gaits, size):
+        usual, history = fit(gaits, batch_size=6)
+        network, same = fit(gaits, batch_size=6, epoch_size=size)
+        assert_same_weights(usual, network)
+        np.testing.assert_array_equal(without_seconds(same), without_seconds(history))
+
+    def test_figures_are_those_of_the_gaits_drawn(self, gaits, epochs):
+        _, history = fit(gaits, epochs=1, batch_size=2, epoch_size=4, learning_rate=1e-30)
+        arrays = [torch.from_numpy(a) for a in GaitEncoder.fit(gaits, n_frames=20).encode(gaits)]
+        targets = torch.tensor([CLASSES.index(name) for name in gaits.labels])
+        network = make()
+        losses = [
+            F.cross_entropy(network(*(array[batch] for array in arrays)), targets[batch]).item()
+            for batch in epochs[0]
+        ]
+        assert history[0].train_loss == pytest.approx(np.mean(losses), rel=1e-4)
+        assert 0 <= history[0].train_accuracy <= 1
+
+    def test_a_resumed_run_draws_the_same_gaits(self, gaits, tmp_path, often):
+        options = {"epochs": 4, "batch_size": 3, "epoch_size": 6}
+        whole, expected = fit(gaits, **options)
+
+        def interrupt(record):
+            if record.epoch == 2:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            fit(gaits, run=tmp_path, on_epoch=interrupt, **options)
+        resumed, history = fit(gaits, run=tmp_path, **options)
+        assert_same_weights(whole, resumed)
+        np.testing.assert_array_equal(without_seconds(history), without_seconds(expected))
+
+    @pytest.mark.parametrize("size", [-1, 0, 1, 15])
+    def test_less_than_two_batches_are_refused(self, size):
+        with pytest.raises(
+            ConfigError, match=f"epoch_size is {size}; expected two batches of 8 or more"
+        ):
+            TrainingConfig(batch_size=8, epoch_size=size)
