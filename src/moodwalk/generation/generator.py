@@ -208,7 +208,7 @@ class GaitGenerator:
 
     def describe(self) -> str:
         """Say in a sentence what the weights are and what they were trained on."""
-        what = GENERATORS[self.model].title if self.model in GENERATORS else self.model
+        what = GENERATORS[self.model].title if self.model in GENERATORS else "STEP-Gen"
         data = self.card.get("data")
         if isinstance(data, dict) and "n_train" in data:
             return f"{what}; trained on {data['n_train']} gaits, {data['n_test']} held out."
