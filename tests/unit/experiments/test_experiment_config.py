@@ -36,8 +36,10 @@ def refuse(text):
     return message.removeprefix("file.toml: ")
 
 
-def test_four_experiments_are_shipped():
+def test_six_experiments_are_shipped():
     assert [path.stem for path in SHIPPED] == [
+        "augmentation",
+        "augmentation-classic",
         "classic",
         "habits",
         "step-by-step-1",
@@ -67,7 +69,8 @@ def test_the_shipped_experiments_hold_the_published_networks():
     assert models["step-by-step-2"] == [
         "step", "step-node-concat", "step-node-weights", "step-concat",
     ]  # fmt: skip
-    habits = [m.habits for m in read_experiment(SHIPPED[1]).models]
+    (path,) = [path for path in SHIPPED if path.stem == "habits"]
+    habits = [m.habits for m in read_experiment(path).models]
     assert habits == [(), *((name,) for name in ALL_HABITS_ONE_BY_ONE), ALL_HABITS]
 
 

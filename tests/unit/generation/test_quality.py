@@ -72,9 +72,10 @@ def test_every_figure_is_in_the_catalogue():
 
 @names
 def test_every_figure_says_what_it_is(name):
-    compute, unit, meaning = QUALITIES[name]
+    compute, unit, meaning, aim = QUALITIES[name]
     assert unit
     assert len(meaning) > 20
+    assert aim in ("low", "real")
     assert "Returns" in compute.__doc__
     assert type(compute(simulate_gait(QUIET))) is float
 

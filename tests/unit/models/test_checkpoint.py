@@ -160,7 +160,7 @@ def test_safetensors_of_others_are_refused(tmp_path):
 
 def test_another_format_is_refused_by_name(path):
     rewrite(path, lambda header: header.update(format="moodwalk-classifier-9"))
-    with pytest.raises(CheckpointError, match="'moodwalk-classifier-9'; expected 'moodwalk-class"):
+    with pytest.raises(CheckpointError, match="'moodwalk-classifier-9'; expected a classifier"):
         read_checkpoint(path)
 
 
