@@ -38,8 +38,8 @@ def refuse(text):
 
 def test_six_experiments_are_shipped():
     assert [path.stem for path in SHIPPED] == [
-        "augmentation",
         "augmentation-classic",
+        "augmentation",
         "classic",
         "habits",
         "step-by-step-1",
