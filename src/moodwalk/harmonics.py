@@ -18,6 +18,7 @@ from moodwalk.skeleton import BONES, N_JOINTS, Joint
 from moodwalk.summary import has_swapped_sides
 
 __all__ = [
+    "MOST_CYCLES",
     "N_HARMONICS",
     "N_WAVES",
     "GaitCycle",
@@ -34,7 +35,7 @@ N_HARMONICS = 8
 N_WAVES = 1 + 2 * N_HARMONICS
 """A mean, then cosine and sine of every harmonic."""
 
-_MOST_CYCLES = 8
+MOST_CYCLES = 8
 """Of a longer walk the middle counts: nobody keeps one cadence for ever."""
 
 _SMOOTHNESS = 1e-4
@@ -128,7 +129,7 @@ def fit_cycle(gait: Gait) -> GaitCycle:
             f"three quarters of a cycle or more."
         )
     period_s = 120 / cadence
-    n_used = min(len(gait), round(_MOST_CYCLES * period_s * gait.fps))
+    n_used = min(len(gait), round(MOST_CYCLES * period_s * gait.fps))
     first = (len(gait) - n_used) // 2
     positions = gait.positions[first : first + n_used].astype(np.float64)
     turned = has_swapped_sides(gait)

@@ -259,7 +259,9 @@ def run_training(
         story["test"] = _score(estimator, gaits[split.test])
     if int(os.environ.get("RANK", "0")) == 0:
         about = {
-            k: story[k] for k in ("data", "versions", "commit", "calibration", "test") if k in story
+            k: story[k]
+            for k in ("data", "split", "versions", "commit", "calibration", "test")
+            if k in story
         }
         if "evaluation" in story:
             about["evaluation"] = {

@@ -1,5 +1,6 @@
 """``moodwalk generate``: gaits on demand, a walk in another mood, and the judge."""
 
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +13,7 @@ from moodwalk.cli.train import Seed
 from moodwalk.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from moodwalk.gait import Gait, GaitSet
     from moodwalk.generation.generator import GaitGenerator
@@ -26,6 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 def generate(
+    context: typer.Context,
     weights: Annotated[
         list[Path] | None,
         typer.Option(
@@ -58,7 +60,11 @@ def generate(
         typer.Option(metavar="SPM", help="Steps a minute; by default each gait's own."),
     ] = None,
     like_data: Annotated[
-        bool, typer.Option("--like-data", help="Let some face -z, as the training gaits do.")
+        bool,
+        typer.Option(
+            "--like-data",
+            help="One gait cycle each, some facing -z: as the training gaits are, to train on.",
+        ),
     ] = False,
     published_latent: Annotated[
         bool,
@@ -113,27 +119,28 @@ def generate(
     from moodwalk.generation.generator import GaitGenerator
     from moodwalk.io.atomic import check_writable
 
+    kind = "the judge" if judge else "given walks" if source is not None else "new gaits"
+    _refuse_others(context, kind)
     if judge:
-        _refuse({"-o": output, "--preview": preview, "--from": source}, "gaits", "no --judge")
         _judge(weights or [], data, classifier, report, seed, labels, as_json)
         return
-    _refuse(
-        {"--data": data, "--classifier": classifier, "--report": report}, "the judge", "--judge"
-    )
     if output is None and preview is None:
         raise ConfigError("nothing to do: expected -o FILE, --preview FILE.html or --judge.")
     if len(weights or ()) > 1:
         raise ConfigError(f"{len(weights or ())} --weights; expected one, unless with --judge.")
     if preview is not None:
         check_writable(preview)
+    files = [path.resolve() for path in (output, preview, source) if path is not None]
+    if len(set(files)) < len(files):
+        raise ConfigError(
+            f"{files[0]} is named twice; expected a file for each of -o, --preview, --from."
+        )
     generator = GaitGenerator.load(weights[0] if weights else None)
     if source is not None:
         if emotion is None:
             raise ConfigError("--from needs --emotion: happy, angry, sad or neutral.")
-        _refuse({"--cadence": cadence}, "new gaits", "no --from")
         _restyle(generator, source, labels, emotion, strength, output, preview, as_json)
         return
-    _refuse({"--labels": labels}, "real gaits", "--from or --judge")
     options: dict[str, Any] = {
         "seed": seed,
         "n_frames": frames,
@@ -143,19 +150,41 @@ def generate(
         "published_latent": published_latent,
     }
     pieces = generator.generate_pieces(n, emotion, **options)
-    shown = _write(pieces, n, frames, output)
+    longest = round(fps * 3) if like_data else frames  # a cycle of the slowest walk
+    shown = _write(pieces, n, longest, output)
     if preview is not None:
         from moodwalk.generation.preview import write_preview_page
 
         write_preview_page(preview, shown, source=generator.describe())
-    _tell(generator, n, output, preview, as_json)
+    _tell(generator, n if output is not None else len(shown), output, preview, as_json)
 
 
-def _refuse(options: "Mapping[str, object]", whose: str, instead: str) -> None:
-    """Refuse options that mean nothing without another one."""
-    for name, value in options.items():
-        if value is not None:
-            raise ConfigError(f"{name} is for {whose}; expected {instead} with it.")
+_OF: dict[str, tuple[str, ...]] = {
+    "new gaits": (
+        "emotion", "n", "seed", "output", "frames", "fps", "cadence", "like_data",
+        "published_latent", "preview",
+    ),
+    "given walks": ("source", "emotion", "strength", "labels", "output", "preview"),
+    "the judge": ("judge", "data", "classifier", "report", "labels", "seed"),
+}  # fmt: skip
+"""Which options mean something, beside --weights and --json."""
+
+
+def _refuse_others(context: typer.Context, kind: str) -> None:
+    """Refuse options that mean nothing for what is asked."""
+    names = {parameter.name: parameter.opts[-1] for parameter in context.command.params}
+    for name in context.params:
+        given = context.get_parameter_source(name)
+        if (
+            given is None
+            or given.name != "COMMANDLINE"
+            or name in (*_OF[kind], "weights", "as_json")
+        ):
+            continue
+        other = next(k for k, known in _OF.items() if name in known)
+        raise ConfigError(
+            f"{names[name]} is for {other}, not for {kind}; --from gives walks, --judge judges."
+        )
 
 
 def _write(pieces: "Iterator[GaitSet]", n: int, n_frames: int, output: Path | None) -> "list[Gait]":
@@ -168,7 +197,7 @@ def _write(pieces: "Iterator[GaitSet]", n: int, n_frames: int, output: Path | No
     if output is None:
         while len(shown) < min(n, MOST_PREVIEWED):
             shown += next(pieces)
-        return shown
+        return shown[:MOST_PREVIEWED]
     check_space(output, estimate_size(output, n, n_frames))
     with open_progress() as progress, open_writer(output) as writer:
         bar = progress.add_task("gaits", total=n)
@@ -264,6 +293,10 @@ def _judge(
         print_note(
             "note: the shipped classifier has seen the held-out gaits; train one on the same --split "
             "and give it with --classifier."
+        )
+    if report is not None and find_spec("matplotlib") is None:
+        raise ConfigError(
+            "--report needs matplotlib, which is not installed. Install 'moodwalk[lab]'."
         )
     with open_progress() as progress:
         bar = progress.add_task("judging", total=4)

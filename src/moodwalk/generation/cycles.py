@@ -1,7 +1,7 @@
 """moodwalk's own generator at work: gaits as gait cycles, see `moodwalk.models.cycle_mixture`."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -9,15 +9,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from moodwalk.cycles import CADENCE_RANGE_SPM
 from moodwalk.errors import ConfigError, QualityError
 from moodwalk.gait import MIN_FRAMES, Gait
 from moodwalk.harmonics import (
+    MOST_CYCLES,
     GaitCycle,
     add_waves,
     compute_bone_vectors,
     fit_cycle,
     join_bones,
-    render_cycles,
 )
 from moodwalk.models.cycle_mixture import CycleMixture, CycleMixtureConfig
 from moodwalk.preprocess import resample_positions
@@ -97,7 +98,7 @@ class CycleGenerator:
         cadence_spm: float | None = None,
         like_data: bool = False,
         published_latent: bool = False,
-    ) -> list[FloatArray]:
+    ) -> Iterator[FloatArray]:
         """Draw gaits, each from a phase of its own.
 
         Parameters
@@ -116,10 +117,10 @@ class CycleGenerator:
         published_latent
             Not possible here.
 
-        Returns
-        -------
-        list of ndarray
-            N times (T, 16, 3), the root at the origin.
+        Yields
+        ------
+        ndarray
+            (T, 16, 3), the root at the origin.
 
         Raises
         ------
@@ -128,19 +129,13 @@ class CycleGenerator:
         """
         if published_latent:
             raise ConfigError("this generator has no latent points; expected STEP-Gen's weights.")
-        cycles = self.mixture.draw(shares, rng, turn=like_data)
-        period_s = np.array([cycle.period_s for cycle in cycles])
-        if cadence_spm is not None:
-            period_s[:] = 120 / cadence_spm
-        lengths = np.full(len(cycles), n_frames)
-        if like_data:
-            lengths = np.maximum(np.round(fps * period_s), MIN_FRAMES).astype(np.int64)
-        start = np.array([cycle.phase for cycle in cycles])
-        phases = start[:, None] + np.arange(lengths.max()) / (fps * period_s[:, None])
-        waves, bones = (np.stack([getattr(c, name) for c in cycles]) for name in ("waves", "bones"))
-        positions = render_cycles(waves, bones, phases)
-        positions[[cycle.turned for cycle in cycles], ..., 2] *= -1
-        return [walk[:length] for walk, length in zip(positions, lengths, strict=True)]
+        slowest, fastest = CADENCE_RANGE_SPM
+        for cycle in self.mixture.draw(shares, rng, turn=like_data):
+            period_s = float(np.clip(cycle.period_s, 120 / fastest, 120 / slowest))
+            if cadence_spm is not None:
+                period_s = 120 / cadence_spm
+            length = max(MIN_FRAMES, round(fps * period_s)) if like_data else n_frames
+            yield replace(cycle, period_s=period_s).render(length, fps)
 
     def restyle(
         self,
@@ -170,6 +165,12 @@ class CycleGenerator:
             If no gait cycle is found in the walk.
         """
         cycle = fit_cycle(gait)
+        n_cycles = gait.duration_s / cycle.period_s
+        if n_cycles > MOST_CYCLES + 1:  # the phase of the middle ones says nothing of the others
+            raise QualityError(
+                f"gait {gait.name!r}: {n_cycles:.0f} gait cycles; expected at most {MOST_CYCLES}, for "
+                f"nobody keeps one cadence for long. Cut it into pieces."
+            )
         waves, period_s = self.mixture.change(cycle, strength * (after - before))
         side = np.array([1.0, 1.0, -1.0 if cycle.turned else 1.0])
         positions = gait.positions.astype(np.float64) * side

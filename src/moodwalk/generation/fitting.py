@@ -141,6 +141,11 @@ def fit_network(
                 loss.backward()
                 optimizer.step()
                 total += float(loss.detach()) * len(batch)
+            if not math.isfinite(total):
+                raise ConfigError(
+                    f"training diverged in epoch {epoch}; expected a finite loss. Lower the learning "
+                    f"rate ({training.learning_rate:g})."
+                )
             network.eval()
             held = float("nan")
             if validation is not None:

@@ -210,7 +210,7 @@ class GaitGenerator:
         """Say in a sentence what the weights are and what they were trained on."""
         what = GENERATORS[self.model].title if self.model in GENERATORS else "STEP-Gen"
         data = self.card.get("data")
-        if isinstance(data, dict) and "n_train" in data:
+        if isinstance(data, dict) and {"n_train", "n_test"} <= set(data):
             return f"{what}; trained on {data['n_train']} gaits, {data['n_test']} held out."
         return f"{what}; {self.card.get('source', 'trained on unknown gaits')}."
 
@@ -324,34 +324,36 @@ class GaitGenerator:
             raise ConfigError(f"fps is {fps}; expected a positive number up to 1000.")
         if cadence_spm is not None and not 20 <= cadence_spm <= 300:
             raise ConfigError(f"cadence is {cadence_spm} steps a minute; expected 20 to 300.")
-        chunk = max(1, min(_CHUNK, _CHUNK * N_FRAMES // n_frames))
         rows = np.eye(len(self.classes))[[self.classes.index(e) for e in wanted]]
-        for first in range(0, n, chunk):
-            # each piece has random numbers of its own, and draws all of them whatever is used
-            rng = np.random.default_rng([seed, first])
-            turns = (first + np.arange(chunk)) % len(wanted)
+        piece: list[Gait] = []
+        for first in range(0, n, _CHUNK):
+            # each chunk has random numbers of its own, and draws all of them whatever is used
+            turns = (first + np.arange(_CHUNK)) % len(wanted)
             drawn = self.network.draw(
                 rows[turns],
-                rng,
+                np.random.default_rng([seed, first]),
                 n_frames=n_frames,
                 fps=fps,
                 cadence_spm=cadence_spm,
                 like_data=like_data,
                 published_latent=published_latent,
             )
-            yield GaitSet(
-                Gait(
-                    positions.astype(np.float32),
-                    fps,
-                    name=f"{first + i + 1:05d}_{wanted[turn].title()}",
-                    label=wanted[turn],
-                    source=self.model,
-                    synthetic=True,
+            for i, (positions, turn) in enumerate(zip(drawn, turns[: n - first], strict=False)):
+                piece.append(
+                    Gait(
+                        positions.astype(np.float32),
+                        fps,
+                        name=f"{first + i + 1:05d}_{wanted[turn].title()}",
+                        label=wanted[turn],
+                        source=self.model,
+                        synthetic=True,
+                    )
                 )
-                for i, (positions, turn) in enumerate(
-                    zip(drawn[: n - first], turns[: n - first], strict=True)
-                )
-            )
+                if sum(map(len, piece)) >= _CHUNK * N_FRAMES:
+                    yield GaitSet(piece)
+                    piece = []
+        if piece:
+            yield GaitSet(piece)
 
     def generate_like(self, gaits: GaitSet, n: int | None = None, *, seed: int = 0) -> GaitSet:
         """Generate gaits to stand beside real ones: their emotions, lengths, facing and frame rate.
@@ -381,6 +383,11 @@ class GaitGenerator:
         """
         if not len(gaits):
             raise ConfigError("there are no gaits to take after; expected at least one.")
+        if len({gait.fps for gait in gaits}) != 1:
+            raise ConfigError(
+                f"{len(gaits)} gaits of {len({gait.fps for gait in gaits})} frame rates to take after; "
+                f"expected one."
+            )
         made = self.generate(
             len(gaits) if n is None else n,
             gaits.labels.tolist(),

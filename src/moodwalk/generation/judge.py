@@ -7,7 +7,7 @@ expected to come nearer.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -32,10 +32,13 @@ from moodwalk.generation.quality import QUALITIES, compute_qualities
 from moodwalk.predict import Predictor
 from moodwalk.preprocess import standardise
 
-__all__ = ["Aim", "Figure", "JudgeLine", "Judgement", "judge", "split_by_card"]
+__all__ = ["Aim", "Figure", "JudgeLine", "Judgement", "judge", "read_split", "split_by_card"]
 
 FloatArray = NDArray[np.float64]
 Aim = Literal["real", "low", "high"]
+
+LEAST_GAITS, LEAST_SUBJECTS = 16, 4
+"""Of held-out gaits and their walkers: of fewer, neighbours and resamples say nothing."""
 
 LEARNER = "logistic-regression"
 """What is trained on synthetic gaits and tested on real ones, and the reverse."""
@@ -108,7 +111,7 @@ class Judgement:
     seed
         Of generators and resamples.
     classifier
-        What gave the embedding.
+        What gave the embedding, and whether it had seen the held-out gaits.
     points
         (n, d) affective features, standardised, of ``real`` (the held-out gaits) and of every
         generator, for pictures.
@@ -139,7 +142,8 @@ class Judgement:
         """Return everything but points and gaits as JSON can hold it."""
 
         def tell(figure: Figure) -> dict[str, Any]:
-            return {"value": figure.value, "ci95": [figure.low, figure.high]}
+            ends = [end if np.isfinite(end) else None for end in (figure.low, figure.high)]
+            return {"value": figure.value, "ci95": ends}
 
         return {
             "n_train": self.n_train,
@@ -180,10 +184,10 @@ def split_by_card(
     ConfigError
         If no card says who was held out, two say different things, or nobody of them walks here.
     """
-    splits: dict[str, dict[str, list[str]]] = {
-        name: generator.card["split"]
+    splits = {
+        name: parts
         for name, generator in generators.items()
-        if isinstance(generator.card.get("split"), dict)
+        if (parts := read_split(generator.card)) is not None
     }
     if not splits:
         raise ConfigError(
@@ -192,12 +196,12 @@ def split_by_card(
         )
     (first, split), *others = splits.items()
     for name, other in others:
-        if set(other["test"]) != set(split["test"]):
+        if other["test"] != split["test"]:
             raise ConfigError(
                 f"{first} and {name} hold out different subjects; expected the same --split and "
                 f"--seed for both."
             )
-    held_out = np.isin(gaits.subjects, split["test"])
+    held_out = np.isin(gaits.subjects, sorted(split["test"]))
     if not held_out.any() or held_out.all():
         raise ConfigError(
             f"{int(held_out.sum())} of {len(gaits)} gaits are of subjects that {first} holds out; "
@@ -205,6 +209,29 @@ def split_by_card(
         )
     made = np.array([gait.synthetic for gait in gaits])
     return gaits[~held_out & ~made], gaits[held_out & ~made]
+
+
+def read_split(card: Mapping[str, Any]) -> dict[str, set[str]] | None:
+    """Return the subjects of every part of a split that a card names; None where it names none."""
+    split = card.get("split")
+    if not isinstance(split, Mapping):
+        return None
+    parts = cast("Mapping[str, object]", split)
+    named = {name: parts.get(name, []) for name in ("train", "validation", "test")}
+    if not all(isinstance(people, list) for people in named.values()) or not named["test"]:
+        return None
+    return {name: set(map(str, cast("list[object]", p))) for name, p in named.items()}
+
+
+def _describe_classifier(predictor: Predictor, held_out: GaitSet) -> str:
+    """Say which classifier it is, and whether it was trained on people who were held out."""
+    split = read_split(predictor.checkpoint.card)
+    if split is None:
+        return f"{predictor.checkpoint.model}, which may have seen the held-out gaits"
+    known = split["train"] | split["validation"]
+    if met := known & set(held_out.subjects.tolist()):
+        return f"{predictor.checkpoint.model}, which has seen {len(met)} of the held-out subjects"
+    return f"{predictor.checkpoint.model}, which has not seen the held-out gaits"
 
 
 def judge(
@@ -218,8 +245,8 @@ def judge(
 ) -> Judgement:
     """Compare generated gaits with held-out real ones.
 
-    Every generator makes as many gaits as there are training gaits, of the same emotions, and as long as
-    they are.
+    Every generator makes as many gaits as there are training gaits, of the same emotions; see
+    `GaitGenerator.generate_like`.
 
     Parameters
     ----------
@@ -244,6 +271,11 @@ def judge(
     """
     if not generators:
         raise ConfigError("no generator to judge; expected one or more.")
+    if len(held_out) < LEAST_GAITS or held_out.n_subjects < LEAST_SUBJECTS:
+        raise ConfigError(
+            f"{len(held_out)} held-out gaits of {held_out.n_subjects} subjects; expected at least "
+            f"{LEAST_GAITS} of {LEAST_SUBJECTS}. Train with a larger test part in --split."
+        )
     if set(held_out.subjects.tolist()) & set(training.subjects.tolist()):
         raise ConfigError("a subject is in training and held out; expected different people.")
     predictor = predictor or Predictor.load()
@@ -266,7 +298,7 @@ def judge(
         held_out.n_subjects,
         len(training),
         seed,
-        str(predictor.checkpoint.model),
+        _describe_classifier(predictor, held_out),
         {name: bench.describe(gaits) for name, gaits in {"real": held_out, **sets}.items()},
         {"real": held_out, **sets},
     )
@@ -318,7 +350,14 @@ class _Bench:
         lines = self._compare("affective features", train, held, points)
         lines += self._measure_diversity(points, sets, held)
         memory = {
-            name: self._resample(compute_memorisation, found, held, train, low=0.0)
+            name: self._resample(
+                compute_memorisation,
+                found,
+                held,
+                train,
+                groups=(None, self.held_out.subjects, self.training.subjects),
+                low=0.0,
+            )
             for name, found in points.items()
         }
         lines.append(
@@ -382,12 +421,12 @@ class _Bench:
         self, space: str, train: FloatArray, held: FloatArray, points: Mapping[str, FloatArray]
     ) -> list[JudgeLine]:
         """Compare sets of points with the held-out ones; training gaits stand for real ones."""
+        own, others = self.held_out.subjects, self.training.subjects
 
         def measure(compute: Callable[..., float], high: float = np.inf) -> tuple[Figure, Any]:
-            people = self.training.subjects
-            real = self._resample(compute, held, train, low=0.0, high=high, people=people)
-            return real, {
-                name: self._resample(compute, held, found, low=0.0, high=high)
+            ends = {"low": 0.0, "high": high}
+            return self._resample(compute, held, train, groups=(own, others), **ends), {
+                name: self._resample(compute, held, found, groups=(own, None), **ends)
                 for name, found in points.items()
             }
 
@@ -429,9 +468,13 @@ class _Bench:
                     f"diversity, {emotion}", "deviations",
                     "mean distance of two gaits of this emotion, in affective features",
                     "real",
-                    self._resample(spread, held[mine], low=0.0),
+                    self._resample(
+                        spread, held[mine], groups=[self.held_out.subjects[mine]], low=0.0
+                    ),
                     {
-                        name: self._resample(spread, points[name][gaits.labels == emotion], low=0.0)
+                        name: self._resample(
+                            spread, points[name][gaits.labels == emotion], groups=[None], low=0.0
+                        )
                         for name, gaits in sets.items()
                     },
                 )
@@ -442,19 +485,11 @@ class _Bench:
         self,
         compute: Callable[..., float],
         *arrays: FloatArray,
+        groups: Sequence[NDArray[np.str_] | None],
         low: float = -np.inf,
         high: float = np.inf,
-        people: NDArray[np.str_] | None = None,
     ) -> Figure:
-        """Return a figure of held-out points (first), and others, with its interval."""
-        groups: list[NDArray[np.str_] | None] = [
-            self.held_out.subjects
-            if len(array) == len(self.held_out)
-            else people
-            if people is not None and len(array) == len(people)
-            else None
-            for array in arrays
-        ]
+        """Return a figure of sets of points with its interval; groups say who walks."""
         ends = resample_interval(
             compute,
             *arrays,

@@ -30,7 +30,6 @@ __all__ = [
     "compute_ground_deviation",
     "compute_jerk",
     "compute_qualities",
-    "compute_seam",
     "compute_skate",
     "compute_slip",
 ]
@@ -316,40 +315,6 @@ def compute_jerk(gait: Gait) -> float:
     return float(np.log10(square)) / 2 if square > 0 else float("-inf")
 
 
-def compute_seam(gait: Gait) -> float:
-    """Compute how far the walk jumps if it starts again after its last frame.
-
-    Parameters
-    ----------
-    gait
-        One walk.
-
-    Returns
-    -------
-    float
-        Root mean square over the 15 joints other than the root, relative to the root, of the gap half
-        a frame after the last frame and before the first, in body heights. Near 0 for a whole number
-        of cycles.
-
-    Raises
-    ------
-    QualityError
-        If joints are missing.
-
-    Notes
-    -----
-    Both ends are extended by half a frame, along their last and first step: half the third difference
-    across the seam, which is 0 for any parabola. Read at the frame rate of the gait.
-
-    Networks repeat gaits from their first frame (`moodwalk.preprocess.tile`), so every seam is
-    something that they see.
-    """
-    height = compute_body_height(gait)
-    x = _pin(gait.positions.astype(np.float64))[:, 1:] / height
-    gap = (x[1] - 3 * x[0] + 3 * x[-1] - x[-2]) / 2
-    return float(np.sqrt((gap**2).sum(axis=1).mean()))
-
-
 def compute_qualities(gaits: Sequence[Gait]) -> FloatArray:
     """Compute every figure of every gait.
 
@@ -410,12 +375,6 @@ QUALITIES = MappingProxyType(
             compute_jerk,
             "log10(body heights/s³)",
             "how little smooth joints move; near real gaits is best",
-        ),
-        "seam": Quality(
-            compute_seam,
-            "body heights",
-            "how far joints jump from the last frame to the first; 0 for whole cycles",
-            "low",
         ),
     }
 )

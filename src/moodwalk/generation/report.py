@@ -44,7 +44,15 @@ def describe_judgement(judgement: Judgement) -> list[str]:
     ]
     for other in names[1:]:
         better = judgement.count_better(names[0], other)
-        said.append(f"{names[0]} comes nearer than {other} in {better} of {n} figures.")
+        apart = sum(
+            line.found[names[0]].low > line.found[other].high
+            or line.found[other].low > line.found[names[0]].high
+            for line in judgement.lines
+        )
+        said.append(
+            f"{names[0]} comes nearer to the aim than {other} in {better} of {n} figures; the intervals "
+            f"of the two lie apart in {apart}."
+        )
     for name in names:
         parts = [
             f"{line.name} {line.found[name].value / line.real.value:.2f} times"

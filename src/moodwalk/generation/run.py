@@ -47,8 +47,8 @@ def run_generator_training(
         Folder for ``weights.safetensors``, ``run.json`` and, for networks, ``metrics.csv``, all written
         at the end.
     split
-        Training gaits; validation gaits, on which a network's epoch is chosen, and which are trained
-        on where there is nothing to choose; test gaits, which are left for ``moodwalk generate --judge``
+        Training gaits; validation gaits, for the epoch of a network, and which are trained on where
+        there are no epochs; test gaits, which are left for ``moodwalk generate --judge``
         and named on the weights' card.
     seed
         Makes everything random repeat.

@@ -1,6 +1,6 @@
 """STEP-Gen at work: gaits as 75 painted frames, see `moodwalk.models.cvae`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -97,7 +97,7 @@ class StepGenerator:
         cadence_spm: float | None = None,
         like_data: bool = False,
         published_latent: bool = False,
-    ) -> list[NDArray[np.float64]]:
+    ) -> Iterator[NDArray[np.float64]]:
         """Draw gaits; see `CycleGenerator.draw`.
 
         Parameters
@@ -133,7 +133,7 @@ class StepGenerator:
             latent = scale * latent + shift
         with torch.no_grad():
             positions = self.network.decode(latent, torch.from_numpy(shares).float())
-        return list(positions[:, :n_frames].double().numpy())
+        yield from positions[:, :n_frames].double().numpy()
 
     def restyle(
         self,

@@ -332,17 +332,14 @@ def _cluster(values: FloatArray, size: FloatArray, n_clusters: int, seed: int) -
     """Return (n, M): how far each walk belongs to each cluster, by what one would see of it."""
     from sklearn.mixture import GaussianMixture
 
-    n_clusters = max(1, min(n_clusters, len(values) // _LEAST_IN_CLUSTER))
-    mixture = GaussianMixture(
-        n_clusters,
-        covariance_type="tied",
-        reg_covar=1e-3,
-        n_init=3,
-        max_iter=500,
-        random_state=seed,
-    )
-    belongs = mixture.fit(values * size).predict_proba(values * size)
-    return belongs[:, belongs.sum(axis=0) >= 1]
+    for n in range(min(n_clusters, len(values) // _LEAST_IN_CLUSTER), 1, -1):
+        mixture = GaussianMixture(
+            n, covariance_type="tied", reg_covar=1e-3, n_init=3, max_iter=500, random_state=seed
+        )
+        belongs = mixture.fit(values * size).predict_proba(values * size)
+        if belongs.sum(axis=0).min() >= _LEAST_IN_CLUSTER:
+            return belongs
+    return np.ones((len(values), 1))  # a walk far from all others makes no cluster
 
 
 def _fit_clusters(

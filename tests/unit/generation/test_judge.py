@@ -40,7 +40,7 @@ def test_a_generator_of_walks_is_nearer_than_one_of_noise(judgement):
     n = len(judgement.lines)
     assert judgement.count_better("good", "poor") > 0.8 * n
     assert judgement.count_better("poor", "good") < 0.2 * n
-    assert any("comes nearer than poor" in said for said in describe_judgement(judgement))
+    assert any("nearer to the aim than poor" in said for said in describe_judgement(judgement))
 
 
 def test_every_asked_for_figure_is_there(judgement):

@@ -15,7 +15,6 @@ from moodwalk.generation.quality import (
     compute_ground_deviation,
     compute_jerk,
     compute_qualities,
-    compute_seam,
     compute_skate,
     compute_slip,
 )
@@ -135,7 +134,7 @@ def test_travel_adds_nothing_to_a_walk_with_a_steady_pelvis(name):
 def test_sixty_frames_a_second_tell_the_same_as_thirty(name):
     for phase in PHASES:
         slow, fast = (simulate_gait(QUIET, phase=phase, fps=fps) for fps in (30.0, 60.0))
-        tolerance = {"jerk": 0.1, "seam": 0.01}.get(name, 0.004)
+        tolerance = {"jerk": 0.1}.get(name, 0.004)
         assert QUALITIES[name].compute(fast) == pytest.approx(
             QUALITIES[name].compute(slow), abs=tolerance
         )
@@ -310,26 +309,6 @@ def test_ten_times_the_movement_is_one_more():
     little = walk.with_positions(pose + 0.01 * (walk.positions - pose))
     less = walk.with_positions(pose + 0.001 * (walk.positions - pose))
     assert compute_jerk(little) - compute_jerk(less) == pytest.approx(1, abs=0.01)
-
-
-# --- the seam
-
-
-def test_whole_cycles_have_no_seam_and_half_cycles_have():
-    walk = WalkerParameters(noise_m=0.0, cadence_spm=120.0)  # 30 frames a cycle
-    for phase in PHASES:
-        whole, half = (simulate_gait(walk, n_frames=n, phase=phase) for n in (30, 15))
-        assert compute_seam(whole) < 0.012
-        assert compute_seam(half) > 0.05
-
-
-def test_the_seam_is_half_the_third_difference_across_it():
-    positions = np.repeat(simulate_gait(QUIET).positions[:1], 6, axis=0)
-    positions[-2:, Joint.HEAD, 0] += 0.1
-    gait = Gait(positions, 30.0)
-    height = compute_body_height(gait)
-    # one joint of 15 jumps back by 0.1 while both ends stand still
-    assert compute_seam(gait) == pytest.approx(0.1 / height / np.sqrt(15))
 
 
 # --- bad input
