@@ -81,7 +81,7 @@ def test_imported_weights_draw_the_published_gaits(imported, golden):
     drawn = imported.network.draw(
         golden["emotions"].double().numpy(), Told(golden["z"].numpy()), n_frames=75, fps=30.0
     )
-    np.testing.assert_allclose(np.stack(drawn), golden["decoded"], atol=1e-4)
+    np.testing.assert_allclose(np.stack(list(drawn)), golden["decoded"], atol=1e-4)
 
 
 def test_the_published_latent_points_are_three_times_as_wide_and_moved(imported, golden):
@@ -93,7 +93,7 @@ def test_the_published_latent_points_are_three_times_as_wide_and_moved(imported,
         fps=30.0,
         published_latent=True,
     )
-    np.testing.assert_allclose(np.stack(drawn), golden["decoded"], atol=1e-4)
+    np.testing.assert_allclose(np.stack(list(drawn)), golden["decoded"], atol=1e-4)
 
 
 def test_imported_weights_generate_every_emotion(imported):
