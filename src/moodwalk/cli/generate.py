@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from moodwalk.cli.data import Json, Labels
+from moodwalk.cli.given import find_given
 from moodwalk.cli.output import open_progress, print_json, print_line, print_note, print_table
 from moodwalk.cli.train import Seed
 from moodwalk.errors import ConfigError
@@ -173,13 +174,8 @@ _OF: dict[str, tuple[str, ...]] = {
 def _refuse_others(context: typer.Context, kind: str) -> None:
     """Refuse options that mean nothing for what is asked."""
     names = {parameter.name: parameter.opts[-1] for parameter in context.command.params}
-    for name in context.params:
-        given = context.get_parameter_source(name)
-        if (
-            given is None
-            or given.name != "COMMANDLINE"
-            or name in (*_OF[kind], "weights", "as_json")
-        ):
+    for name in find_given(context):
+        if name in (*_OF[kind], "weights", "as_json"):
             continue
         other = next(k for k, known in _OF.items() if name in known)
         raise ConfigError(

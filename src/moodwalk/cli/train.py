@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from moodwalk.cli.data import Json, Labels
+from moodwalk.cli.given import find_given
 from moodwalk.cli.output import open_progress, print_json, print_line, print_note
 from moodwalk.errors import ConfigError
 
@@ -178,13 +179,7 @@ def _find_changes(context: typer.Context, model: str) -> dict[str, Any]:
     """Return the options of generators that the command line gives; refuse those of classifiers."""
     from moodwalk.generation.generator import GENERATORS
 
-    given = {
-        name: value
-        for name, value in context.params.items()
-        if name not in _OF_BOTH
-        and (source := context.get_parameter_source(name)) is not None
-        and source.name == "COMMANDLINE"
-    }
+    given = {k: v for k, v in find_given(context).items() if k not in _OF_BOTH}
     own = () if GENERATORS[model].training is None else _OF_NETWORKS
     if other := [name for name in given if name not in own]:
         flags = [f"--{name.replace('_', '-')}" for name in (other[0], *own)]

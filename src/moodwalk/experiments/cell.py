@@ -13,7 +13,7 @@ from moodwalk.augment import STANDARD_AUGMENTATION
 from moodwalk.emotion import EMOTIONS
 from moodwalk.errors import ConfigError
 from moodwalk.estimator import GaitEmotionClassifier
-from moodwalk.experiments.plan import CELL_FORMAT, Cell
+from moodwalk.experiments.plan import CELL_FORMAT, OF_SYNTHETIC, Cell
 from moodwalk.experiments.synthesis import synthesise
 from moodwalk.gait import Gait, GaitSet
 from moodwalk.models.classic import CLASSIC
@@ -99,7 +99,7 @@ def run_cell(shared: tuple[Sequence[Gait], str], cell: Cell) -> dict[str, Any]:
 
 def _make_model(cell: Cell, device: str) -> Any:
     training = cell.training
-    options = {k: v for k, v in training.options.items() if k not in ("synthetic", "generator")}
+    options = {k: v for k, v in training.options.items() if k not in OF_SYNTHETIC}
     augment = options.pop("augment")
     if (
         training.custom is not None

@@ -20,12 +20,23 @@ from moodwalk.models.classic import CLASSIC
 from moodwalk.models.custom import CustomModel, is_custom
 from moodwalk.models.stgcn import STGCN_MODELS, StgcnConfig
 
-__all__ = ["Cell", "Line", "Plan", "Training", "describe_gaits", "make_plan", "make_slug"]
+__all__ = [
+    "OF_SYNTHETIC",
+    "Cell",
+    "Line",
+    "Plan",
+    "Training",
+    "describe_gaits",
+    "make_plan",
+    "make_slug",
+]
 
 CELL_FORMAT = "moodwalk-cell-1"
 
-_OF_SYNTHETIC = ("synthetic", "generator")
-_OF_CLASSIC = ("class_weight", *_OF_SYNTHETIC)
+OF_SYNTHETIC = ("synthetic", "generator")
+"""Options of a training that mean something with generated gaits alone."""
+
+_OF_CLASSIC = ("class_weight", *OF_SYNTHETIC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +77,7 @@ class Training:
         if self.model in CLASSIC:
             kept = {k: v for k, v in kept.items() if k in _OF_CLASSIC}
         if not kept["synthetic"]:  # then nothing about generated gaits decides anything
-            kept = {k: v for k, v in kept.items() if k not in _OF_SYNTHETIC}
+            kept = {k: v for k, v in kept.items() if k not in OF_SYNTHETIC}
         return {
             "model": self.model if self.custom is None else Path(self.custom.path).name,
             "code": code,

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from moodwalk.errors import QualityError, ShapeError
 from moodwalk.gait import Gait
+from moodwalk.harmonics import compute_bone_vectors
 from moodwalk.preprocess import FPS, resample
 from moodwalk.skeleton import BONES, Joint
 
@@ -396,9 +397,7 @@ def _refuse_missing(gait: Gait) -> None:
 def _compute_bone_lengths(gait: Gait) -> FloatArray:
     """Return (T, 15) lengths, in the order of `BONES`."""
     _refuse_missing(gait)
-    positions = gait.positions.astype(np.float64)
-    parents, children = (list(joints) for joints in zip(*BONES, strict=True))
-    return np.linalg.norm(positions[:, children] - positions[:, parents], axis=2)
+    return np.linalg.norm(compute_bone_vectors(gait.positions.astype(np.float64)), axis=2)
 
 
 def _to_rate(gait: Gait) -> FloatArray:

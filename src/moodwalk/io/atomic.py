@@ -9,7 +9,7 @@ from pathlib import Path
 
 from moodwalk.errors import DataFormatError
 
-__all__ = ["check_writable", "write_whole", "write_whole_text"]
+__all__ = ["cannot_write", "check_writable", "write_whole", "write_whole_text"]
 
 
 def check_writable(path: str | Path) -> Path:
@@ -50,7 +50,7 @@ def check_writable(path: str | Path) -> Path:
     except DataFormatError:
         raise
     except (OSError, ValueError) as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise DataFormatError(
             f"{path} cannot be written: no permission in {folder}. Choose another place."
@@ -93,7 +93,7 @@ def write_whole(path: str | Path) -> Generator[Path]:
         temporary.replace(target)
         made.clear()
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -123,8 +123,9 @@ def _missing_folders(folder: Path) -> list[Path]:
     return missing
 
 
-def _cannot_write(path: str | Path, error: Exception) -> DataFormatError:
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+def cannot_write(path: str | Path, error: Exception) -> DataFormatError:
+    """Return the one line that says why a file cannot be written."""
+    reason = getattr(error, "strerror", None) or str(error)
     return DataFormatError(
-        f"{path} cannot be written: {' '.join(reason.split())}. Choose another place."
+        f"{path} cannot be written: {' '.join(reason.split()).rstrip('.')}. Choose another place."
     )

@@ -15,7 +15,7 @@ import numpy as np
 
 from moodwalk.errors import DataFormatError, MoodwalkError
 from moodwalk.gait import Gait
-from moodwalk.io.atomic import check_writable, write_whole
+from moodwalk.io.atomic import cannot_write, check_writable, write_whole
 from moodwalk.io.emotion_gait import EmotionGaitSink
 from moodwalk.io.npz import NpzSink
 from moodwalk.io.tables import CsvSink, ParquetSink, load_pyarrow
@@ -176,7 +176,7 @@ def check_space(path: str | Path, n_bytes: int) -> None:
     try:
         free = shutil.disk_usage(folder).free
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     if needed > free:
         raise DataFormatError(
             f"{path} needs {_in_words(needed)} while it is written, and {folder} has "
@@ -239,7 +239,7 @@ class _Writer:
         except MoodwalkError:  # refused before anything was written
             raise
         except (OSError, RuntimeError) as error:  # libraries raise either where a disk is full
-            self.failure = _cannot_write(self._path, error)
+            self.failure = cannot_write(self._path, error)
             raise self.failure from error
         except BaseException:
             self.failure = DataFormatError(
@@ -257,7 +257,7 @@ class _Writer:
         try:
             self._sink.finish()
         except (OSError, RuntimeError) as error:
-            raise _cannot_write(self._path, error) from error
+            raise cannot_write(self._path, error) from error
 
 
 def _find_format(path: Path) -> str:
@@ -299,13 +299,6 @@ def _check_texts(path: Path, gait: Gait) -> None:
                 f"{path}: the {field} {text!r} holds a control character; expected text of one "
                 f"line. Name the gait before."
             )
-
-
-def _cannot_write(path: Path, error: Exception) -> DataFormatError:
-    reason = getattr(error, "strerror", None) or str(error)
-    return DataFormatError(
-        f"{path} cannot be written: {' '.join(reason.split()).rstrip('.')}. Choose another place."
-    )
 
 
 def _in_words(n_bytes: float) -> str:
