@@ -12,7 +12,7 @@ PACKAGE = Path(moodwalk.__file__).parent
 # Each room may use the rooms above it, and itself.
 LAYERS = (
     {"errors", "emotion", "skeleton", "provenance", "threads"},
-    {"gait", "engine"},
+    {"gait", "engine", "recording"},
     {"io", "preprocess", "augment", "features", "walker", "summary", "cycles", "splitting"},
     {"audit", "scaling", "harmonics"},
     {"models"},
