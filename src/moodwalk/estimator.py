@@ -289,12 +289,11 @@ label_smoothing, augmentation, select, patience, device, precision, seed
         watched: list[NDArray[np.float32]] = []
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            network, n_affective, root_relative = self._make_network()
+            network, wants = self._make_network()
             encoder = GaitEncoder.fit(
                 gaits if scaling is None else _check_gaits(scaling),
-                n_affective=n_affective,
-                root_relative=root_relative,
                 n_frames=self.n_frames,
+                **wants,
             )
             self.history_ = train(
                 network,
@@ -315,8 +314,8 @@ label_smoothing, augmentation, select, patience, device, precision, seed
         # Wherever it was trained, it can be pickled for workers that have no accelerator.
         self.network_, self.encoder_ = network.cpu(), encoder
 
-    def _make_network(self) -> tuple[Any, int, bool]:
-        """Return a network, how many affective features it takes, and whether it wants no root."""
+    def _make_network(self) -> tuple[Any, dict[str, Any]]:
+        """Return a network, and how it wants its gaits."""
         params = dict(self.model_params or {})
         if self.partition is not None:
             params["partition"] = self.partition
@@ -331,7 +330,7 @@ label_smoothing, augmentation, select, patience, device, precision, seed
             config = StgcnConfig(**{**STGCN_MODELS[self.model].to_dict(), **params})
         except TypeError as error:
             raise ConfigError(f"model_params of '{self.model}': {error}.") from None
-        return Stgcn(config, len(self.classes_)), config.n_affective, config.root_relative
+        return Stgcn(config, len(self.classes_)), _ask(config)
 
     def _set_aside(
         self, gaits: GaitSet, labels: NDArray[np.str_]
@@ -354,7 +353,7 @@ label_smoothing, augmentation, select, patience, device, precision, seed
 
 def _make_custom(
     custom: CustomModel, n_classes: int, params: Mapping[str, Any]
-) -> tuple[Any, int, bool]:
+) -> tuple[Any, dict[str, Any]]:
     """Make a network of a user's class."""
     from torch import nn
 
@@ -367,8 +366,16 @@ def _make_custom(
         network = found(n_classes=n_classes, **params)
     except TypeError as error:
         raise ConfigError(f"{custom.class_name}({custom.path}): {error}.") from None
-    n_affective = int(getattr(network, "n_affective", 0))
-    return network, n_affective, bool(getattr(network, "root_relative", True))
+    return network, _ask(network)
+
+
+def _ask(wanting: Any) -> dict[str, Any]:
+    """Return how a network, or its configuration, wants its gaits."""
+    return {
+        "n_affective": int(getattr(wanting, "n_affective", 0)),
+        "root_relative": bool(getattr(wanting, "root_relative", True)),
+        "body_form": bool(getattr(wanting, "body_form", False)),
+    }
 
 
 def _check_gaits(X: Sequence[Gait]) -> GaitSet:

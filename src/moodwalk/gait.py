@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from moodwalk.emotion import EMOTIONS, Emotion, parse_emotion
 from moodwalk.errors import ConfigError, LabelError, ShapeError
+from moodwalk.recording import Reading
 from moodwalk.skeleton import N_JOINTS
 
 __all__ = ["MAX_FRAMES", "MIN_FRAMES", "Gait", "GaitSet"]
@@ -48,6 +49,8 @@ class Gait:
         Whether it was made to train on beside real gaits, as STEP-Gen's are. Such gaits are never scored.
     published_features
         (27,) the normalised affective features that the data set's authors published, if read.
+    reading
+        How it was made from a recording of other joints, on other axes; None where it needed no making.
 
     Raises
     ------
@@ -68,6 +71,7 @@ class Gait:
     source: str = ""
     synthetic: bool = False
     published_features: NDArray[np.floating] | None = None
+    reading: Reading | None = None
 
     def __post_init__(self) -> None:
         where = f"gait {self.name!r}" if self.name else "gait"

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 import numpy as np
-from numpy.typing import NDArray
 
+from moodwalk.body import ARMS, LEGS, compute_bend
 from moodwalk.emotion import Emotion
 from moodwalk.errors import ShapeError
 from moodwalk.gait import Gait, GaitSet
@@ -138,29 +138,8 @@ def has_swapped_sides(gait: Gait) -> bool:
     lower = feet[:-1, :, 1].argmin(axis=1)
     step = np.diff(feet, axis=0)[np.arange(len(lower)), lower]
     votes = (
-        (_compute_bend(x, _LEGS) * ahead[:, None]).sum(axis=2),
-        -(_compute_bend(x, _ARMS) * ahead[:, None]).sum(axis=2),
+        (compute_bend(x, LEGS) * ahead[:, None]).sum(axis=2),
+        -(compute_bend(x, ARMS) * ahead[:, None]).sum(axis=2),
         -(step * ahead[:-1]).sum(axis=1),
     )
     return bool(sum(np.nansum(vote) < -1e-9 for vote in votes) >= 2)
-
-
-_LEGS = (
-    (Joint.RIGHT_HIP, Joint.RIGHT_KNEE, Joint.RIGHT_FOOT),
-    (Joint.LEFT_HIP, Joint.LEFT_KNEE, Joint.LEFT_FOOT),
-)
-_ARMS = (
-    (Joint.RIGHT_SHOULDER, Joint.RIGHT_ELBOW, Joint.RIGHT_HAND),
-    (Joint.LEFT_SHOULDER, Joint.LEFT_ELBOW, Joint.LEFT_HAND),
-)
-
-
-def _compute_bend(
-    x: NDArray[np.float64], limbs: tuple[tuple[Joint, Joint, Joint], ...]
-) -> NDArray[np.float64]:
-    """Return (T, limbs, 3): from the line between the ends of each limb to its middle joint."""
-    first, middle, last = (x[:, list(joints)] for joints in zip(*limbs, strict=True))
-    line = last - first
-    length = np.maximum((line * line).sum(axis=2, keepdims=True), 1e-12)
-    along = ((middle - first) * line).sum(axis=2, keepdims=True) / length
-    return middle - first - along * line

@@ -31,6 +31,7 @@ N_PARAMETERS = {
     "step-node-concat": 738_970,
     "step-node-weights": 729_562,
     "step-concat": 738_938,
+    "step-body": 729_530,
     "step-real-only": 716_292,
 }
 CHEAP = {"random-forest": {"n_estimators": 20}, "extra-trees": {"n_estimators": 20}}
@@ -179,7 +180,10 @@ class TestNetworks:
         network, inputs = make_settled(name), draw_inputs(name)
         config = network.config
         encoder = GaitEncoder.fit(
-            gaits, n_affective=config.n_affective, root_relative=config.root_relative
+            gaits,
+            n_affective=config.n_affective,
+            root_relative=config.root_relative,
+            body_form=config.body_form,
         )
         path = tmp_path / "weights.safetensors"
         write_checkpoint(path, Checkpoint(network, EMOTIONS, encoder, name))

@@ -12,9 +12,12 @@ PACKAGE = Path(moodwalk.__file__).parent
 # Each room may use the rooms above it, and itself.
 LAYERS = (
     {"errors", "emotion", "skeleton", "provenance", "threads"},
-    {"gait", "engine", "recording"},
-    {"io", "preprocess", "augment", "features", "walker", "summary", "cycles", "splitting"},
-    {"audit", "scaling", "harmonics"},
+    {"engine", "recording"},
+    {"gait"},
+    {"augment", "body", "cycles", "features", "preprocess", "splitting", "walker"},
+    {"intake"},
+    {"io", "summary"},
+    {"audit", "harmonics", "scaling"},
     {"models"},
     {"training"},
     {"estimator"},

@@ -16,11 +16,12 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from moodwalk import body
 from moodwalk.errors import QualityError, ShapeError
 from moodwalk.gait import Gait
 from moodwalk.harmonics import compute_bone_vectors
 from moodwalk.preprocess import FPS, resample
-from moodwalk.skeleton import BONES, Joint
+from moodwalk.skeleton import Joint
 
 __all__ = [
     "QUALITIES",
@@ -112,10 +113,8 @@ def compute_body_height(gait: Gait) -> float:
     QualityError
         If joints are missing, or the body has no length.
     """
-    lengths = _compute_bone_lengths(gait).mean(axis=0)
-    length = dict(zip((child for _, child in BONES), lengths.tolist(), strict=True))
-    trunk = length[Joint.SPINE] + length[Joint.NECK] + length[Joint.HEAD]
-    height = trunk + sum(length[joint] for joint in (*_KNEES, *_FEET)) / 2
+    _refuse_missing(gait)
+    height = body.compute_body_height(gait.positions)
     if not height > 0:
         raise QualityError(
             f"{_name(gait)}: the body has no length; expected joints that lie apart. "

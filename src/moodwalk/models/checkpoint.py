@@ -122,6 +122,8 @@ def _check_encoder(encoder: GaitEncoder, config: StgcnConfig) -> None:
         )
     if encoder.root_relative != config.root_relative:
         raise CheckpointError("the encoder and the network disagree on where the root is.")
+    if encoder.body_form != config.body_form:
+        raise CheckpointError("the encoder and the network disagree on the form of gaits.")
     if encoder.n_frames > MAX_FRAMES or not 1 <= encoder.fps <= 1000:
         raise CheckpointError(
             f"the encoder asks for {encoder.n_frames} frames at {encoder.fps:g} fps."

@@ -38,7 +38,8 @@ class CustomModel:
     A network is made as ``MyNet(n_classes=4, **params)``. It takes ``positions``, (N, T, 16, 3)
     float32, root at the origin, and ``affective``, (N, F) normalised features or None, and returns
     logits, (N, n_classes). Class attributes say what it wants: ``n_affective`` (0 unless set; 27
-    for the published features) and ``root_relative`` (True unless set).
+    for the published features), ``root_relative`` (True unless set) and ``body_form`` (False unless
+    set; then gaits are turned and scaled by their own bodies).
     """
 
     path: str

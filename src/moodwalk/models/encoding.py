@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from moodwalk.body import to_body_form
 from moodwalk.errors import CheckpointError, ConfigError
 from moodwalk.features import FEATURES, compute_affective_features
 from moodwalk.gait import Gait
@@ -34,6 +35,9 @@ class GaitEncoder:
         many of the 29 features, in their order, the network gets.
     pose
         (16, 3) pose on which every gait's first frame is laid, or None.
+    body_form
+        Whether every gait is turned, scaled and, if need be, mirrored by its own body, so that axes,
+        facing, unit and height of the source do not matter.
     """
 
     n_frames: int
@@ -41,6 +45,7 @@ class GaitEncoder:
     root_relative: bool = True
     scaler: FeatureScaler | None = None
     pose: NDArray[np.floating] | None = None
+    body_form: bool = False
 
     def __post_init__(self) -> None:
         if self.n_frames < 1:
@@ -57,6 +62,7 @@ class GaitEncoder:
         *,
         n_affective: int = 27,
         root_relative: bool = True,
+        body_form: bool = False,
         n_frames: int | None = None,
         fps: float = FPS,
     ) -> Self:
@@ -71,6 +77,8 @@ class GaitEncoder:
         root_relative
             Whether gaits are centred at the root. Otherwise each is laid on the first pose of the
             first training gait, as published for STEP's real-only baseline.
+        body_form
+            Whether gaits are brought to the form of their own body.
         n_frames
             Frames of the network's input; None for the longest training gait, as published.
         fps
@@ -85,8 +93,7 @@ class GaitEncoder:
             raise ConfigError("There are no training gaits to learn the normalisation from.")
         if n_affective > len(FEATURES):
             raise ConfigError(f"n_affective is {n_affective}; there are {len(FEATURES)} features.")
-        bring = standardise if root_relative else resample
-        gaits = [bring(gait, fps) for gait in gaits]
+        gaits = [_bring(gait, fps, root_relative, body_form) for gait in gaits]
         table = compute_affective_features(gaits)[:, :n_affective] if n_affective else None
         return cls(
             n_frames=max(len(gait) for gait in gaits) if n_frames is None else n_frames,
@@ -94,6 +101,7 @@ class GaitEncoder:
             root_relative=root_relative,
             scaler=None if table is None else FeatureScaler.fit(table),
             pose=None if root_relative else gaits[0].positions[0],
+            body_form=body_form,
         )
 
     @property
@@ -102,8 +110,8 @@ class GaitEncoder:
         return 0 if self.scaler is None else len(self.scaler.minimum)
 
     def bring(self, gait: Gait) -> Gait:
-        """Bring a walk to the network's frame rate and, where it wants that, its root to the origin."""
-        return standardise(gait, self.fps) if self.root_relative else resample(gait, self.fps)
+        """Bring a walk to the frame rate, and to the origin or the body form, that the network wants."""
+        return _bring(gait, self.fps, self.root_relative, self.body_form)
 
     def encode(
         self, gaits: Sequence[Gait]
@@ -140,6 +148,7 @@ class GaitEncoder:
             "root_relative": self.root_relative,
             "affective": None if self.scaler is None else self.scaler.to_dict(),
             "pose": None if self.pose is None else np.asarray(self.pose).tolist(),
+            "body_form": self.body_form,
         }
 
     @classmethod
@@ -164,6 +173,13 @@ class GaitEncoder:
                 root_relative=bool(data["root_relative"]),
                 scaler=scaler,
                 pose=pose,
+                body_form=bool(data.get("body_form", False)),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"the encoding of gaits is damaged ({error}).") from None
+
+
+def _bring(gait: Gait, fps: float, root_relative: bool, body_form: bool) -> Gait:
+    if body_form:
+        return to_body_form(resample(gait, fps))
+    return standardise(gait, fps) if root_relative else resample(gait, fps)

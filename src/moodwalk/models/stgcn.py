@@ -41,6 +41,8 @@ class StgcnConfig:
         Inside the blocks.
     root_relative
         Whether the network wants gaits with the root at the origin.
+    body_form
+        Whether it wants them turned and scaled by their own body, see `moodwalk.body.to_body_form`.
 
     Raises
     ------
@@ -58,6 +60,7 @@ class StgcnConfig:
     kernel: int = 75
     dropout: float = 0.0
     root_relative: bool = True
+    body_form: bool = False
 
     def __post_init__(self) -> None:
         try:
@@ -79,10 +82,15 @@ class StgcnConfig:
             raise ConfigError(f"dropout is {self.dropout}; expected a share from 0 up to 1.")
         if self.n_affective < 0 or self.n_hidden < 0:
             raise ConfigError("n_affective and n_hidden cannot be negative.")
+        if self.body_form and not self.root_relative:
+            raise ConfigError("body_form puts the root at the origin; root_relative cannot be off.")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as JSON can hold it."""
-        return asdict(self)
+        settings = asdict(self)
+        if not self.body_form:  # as files and digests said before there was a choice
+            del settings["body_form"]
+        return settings
 
 
 _STEP = StgcnConfig(blocks=((32, 1), (64, 2), (64, 2)))
@@ -99,6 +107,7 @@ STGCN_MODELS: MappingProxyType[str, StgcnConfig] = MappingProxyType(
         "step-node-concat": replace(_STEP, node_weights=True, concatenate=True),
         "step-node-weights": replace(_STEP, node_weights=True),
         "step-concat": replace(_STEP, concatenate=True),
+        "step-body": replace(_STEP, body_form=True),
         "step-real-only": StgcnConfig(
             blocks=((32, 1), (64, 2), (64, 1)),
             first_residual=True,
@@ -108,7 +117,8 @@ STGCN_MODELS: MappingProxyType[str, StgcnConfig] = MappingProxyType(
         ),
     }
 )
-"""STEP, the seven changes of STEP by STEP (two of them also alone), and STEP's real-only baseline."""
+"""STEP, the seven changes of STEP by STEP (two of them also alone), STEP's real-only baseline, and STEP
+on walks of any source."""
 
 
 class Stgcn(nn.Module):

@@ -282,6 +282,7 @@ def _fingerprint(
 ) -> str:
     """Return a digest of what is trained on, by which a run's folder knows its gaits again."""
     how = (encoder.n_frames, encoder.fps, encoder.n_affective, encoder.root_relative)
+    how += ("body form",) if encoder.body_form else ()
     digest = hashlib.sha256(repr((*how, [str(name) for name in classes])).encode())
     for part in (training, validation):
         for gait, label in zip(*part, strict=True):

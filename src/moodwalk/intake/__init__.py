@@ -1,0 +1,1 @@
+"""From what was recorded to a walk: joints, frame, gaps, quality."""
