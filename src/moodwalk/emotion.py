@@ -7,6 +7,7 @@ from types import MappingProxyType
 from moodwalk.errors import LabelError
 
 __all__ = [
+    "AFFECT",
     "EMOTIONS",
     "LABEL_ORDERS",
     "Emotion",
@@ -30,6 +31,20 @@ class Emotion(StrEnum):
 
 
 EMOTIONS: tuple[Emotion, ...] = tuple(Emotion)
+
+AFFECT: MappingProxyType[Emotion, tuple[float, float]] = MappingProxyType(
+    {
+        Emotion.HAPPY: (0.81, 0.51),
+        Emotion.ANGRY: (-0.51, 0.59),
+        Emotion.SAD: (-0.63, -0.27),
+        Emotion.NEUTRAL: (0.0, 0.0),
+    }
+)
+"""(valence, arousal) of each emotion, -1 to 1.
+
+Mean ratings of the words by Russell and Mehrabian (1977), Evidence for a three-factor theory of emotions,
+Journal of Research in Personality 11, 273-294, doi:10.1016/0092-6566(77)90037-X. Neutral is the origin.
+"""
 
 LabelOrder = tuple[Emotion, Emotion, Emotion, Emotion]
 """The emotion that each integer code 0, 1, 2, 3 of a label file stands for."""

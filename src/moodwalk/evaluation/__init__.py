@@ -1,5 +1,12 @@
 """How good a model is, and how sure that figure is."""
 
+from moodwalk.evaluation.abstention import (
+    Abstention,
+    RiskCoverage,
+    choose_threshold,
+    compute_risk_coverage,
+    cross_validate_threshold,
+)
 from moodwalk.evaluation.calibration import TEMPERATURE_RANGE, apply_temperature, fit_temperature
 from moodwalk.evaluation.comparison import (
     CorrectedInterval,
@@ -37,6 +44,7 @@ from moodwalk.evaluation.statistics import compute_proportion_interval, compute_
 __all__ = [
     "PROTOCOLS",
     "TEMPERATURE_RANGE",
+    "Abstention",
     "ClassScore",
     "CorrectedInterval",
     "CorrectedTTest",
@@ -47,10 +55,12 @@ __all__ = [
     "PooledAnswers",
     "Protocol",
     "Reliability",
+    "RiskCoverage",
     "Scores",
     "Split",
     "SubjectDifference",
     "apply_temperature",
+    "choose_threshold",
     "compute_brier_score",
     "compute_calibration_error",
     "compute_corrected_interval",
@@ -63,9 +73,11 @@ __all__ = [
     "compute_power",
     "compute_proportion_interval",
     "compute_reliability",
+    "compute_risk_coverage",
     "compute_scores",
     "compute_subject_difference",
     "compute_subject_interval",
+    "cross_validate_threshold",
     "evaluate",
     "fit_temperature",
     "make_splits",
