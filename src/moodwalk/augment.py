@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from moodwalk.errors import ConfigError, ShapeError
 from moodwalk.preprocess import resample_positions
-from moodwalk.skeleton import MIRROR, N_JOINTS
+from moodwalk.skeleton import BONES, MIRROR, N_JOINTS
 
 __all__ = [
     "STANDARD_AUGMENTATION",
     "Augmentation",
     "add_noise",
+    "change_proportions",
     "change_size",
     "change_speed",
     "mirror",
@@ -174,6 +175,41 @@ def add_noise(positions: Positions, noise_m: float, rng: Generator) -> Positions
     return (positions + noise).astype(positions.dtype)
 
 
+def change_proportions(positions: Positions, factors: NDArray[np.floating]) -> Positions:
+    """Lengthen and shorten bones, and leave the way they point.
+
+    Parameters
+    ----------
+    positions
+        (T, 16, 3).
+    factors
+        (15,) new length over old, in the order of `moodwalk.skeleton.BONES`.
+
+    Returns
+    -------
+    ndarray
+        The same shape and type; the root stays where it is.
+
+    Raises
+    ------
+    ConfigError
+        If there are not 15 positive factors.
+    ShapeError
+        If positions have another shape.
+
+    Notes
+    -----
+    Feet may slide a little: their path follows the legs.
+    """
+    if factors.shape != (len(BONES),) or not (np.isfinite(factors) & (factors > 0)).all():
+        raise ConfigError(f"factors are {factors}; expected {len(BONES)} positive numbers.")
+    source = _check(positions)
+    moved = source.copy()
+    for (parent, child), factor in zip(BONES, factors.tolist(), strict=True):  # parents first
+        moved[:, child] = moved[:, parent] + factor * (source[:, child] - source[:, parent])
+    return moved
+
+
 @dataclass(frozen=True, slots=True)
 class Augmentation:
     """Random transforms of a training gait, all off unless asked for.
@@ -193,6 +229,8 @@ class Augmentation:
         Largest relative gain of speed, drawn as for `size`; changes the number of frames.
     noise_m
         Standard deviation of the noise on every coordinate, metres.
+    proportions
+        Largest relative growth of a bone, drawn as for `size`; twin bones alike.
 
     Raises
     ------
@@ -203,7 +241,7 @@ class Augmentation:
     -----
     Apply it before tiling to a common length, to centred gaits. The published training used none.
     Every call draws the same number of choices whatever is switched on, so that switching one
-    transform on leaves the others' choices as they were. Speed and size carry part of what
+    transform on leaves the others' choices as they were (noise and proportions draw theirs last). Speed and size carry part of what
     observers judge emotion by: keep them small.
 
     Examples
@@ -220,6 +258,7 @@ class Augmentation:
     time_shift: float = 0.0
     speed: float = 0.0
     noise_m: float = 0.0
+    proportions: float = 0.0
 
     def __post_init__(self) -> None:
         largest = {
@@ -228,6 +267,7 @@ class Augmentation:
             "time_shift": 1.0,
             "size": 1.0,
             "speed": 1.0,
+            "proportions": 1.0,
         }
         for field in fields(self):
             value: Any = getattr(self, field.name)
@@ -238,7 +278,7 @@ class Augmentation:
                 raise ConfigError(f"Augmentation: {field.name} is {value!r}; expected {expected}.")
 
     def __call__(self, positions: Positions, rng: Generator) -> Positions:
-        """Apply the transforms: mirror, speed, time shift, size, rotation, noise.
+        """Apply the transforms: mirror, speed, time shift, size, rotation, noise, proportions.
 
         Parameters
         ----------
@@ -273,6 +313,10 @@ class Augmentation:
             moved = rotate(moved, (2 * turn - 1) * self.rotation_deg)
         if self.noise_m:
             moved = add_noise(moved, self.noise_m, rng)
+        if self.proportions:
+            drawn = np.array([_draw_factor(self.proportions, u) for u in rng.random(N_JOINTS)])
+            twins = [min(child, MIRROR[child]) for _, child in BONES]  # right and left alike
+            moved = change_proportions(moved, drawn[twins])
         return moved.copy() if moved is positions else moved
 
 

@@ -11,17 +11,23 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from moodwalk.cycles import compute_cadence
-from moodwalk.emotion import EMOTIONS, Emotion
+from moodwalk.emotion import AFFECT, EMOTIONS, Emotion
 from moodwalk.errors import ConfigError, QualityError
-from moodwalk.gait import Gait
+from moodwalk.gait import MIN_FRAMES, Gait
+from moodwalk.intake.quality import Quality, assess_walk, check_walk
 from moodwalk.models.checkpoint import Checkpoint, read_checkpoint
 from moodwalk.preprocess import resample
+from moodwalk.recording import Reading
 from moodwalk.skeleton import N_JOINTS
+from moodwalk.strides import find_cycles
 from moodwalk.training import compute_logits
 
-__all__ = ["SHIPPED_WEIGHTS", "Prediction", "Predictor", "Window"]
+__all__ = ["SHIPPED_WEIGHTS", "Prediction", "Predictor", "Window", "check_quality"]
 
 SHIPPED_WEIGHTS = "step-emotion-gait.safetensors"
+
+MOST_CYCLES = 3
+"""Of a window: a gait cycle says most of what there is, and the emotion may change over many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +58,37 @@ class Prediction:
     probabilities
         Of every emotion that the network knows, calibrated where its weights were; they sum to 1.
     abstained
-        Whether the answer is withheld, because no emotion is probable enough.
+        Whether the answer is withheld, because no emotion is probable enough, or because it is not clear
+        that this is a walk.
     reason
         Why it is withheld; empty where it is not.
+    valence, arousal
+        Means over the probabilities of what the emotions' names stand for (`moodwalk.emotion.AFFECT`),
+        -1 to 1: so doubt draws them to the middle.
     cadence_spm
         Steps per minute, or None where the walk is too short to tell.
     n_frames, fps
         Of the walk as given.
     windows
         The parts that were averaged; one for a walk no longer than the network's input.
+    quality
+        What kind of motion it is, and its gait parameters.
+    reading
+        How it was made from a recording; None where it needed no making.
     """
 
     emotion: Emotion
     probabilities: dict[Emotion, float]
     abstained: bool
     reason: str
+    valence: float
+    arousal: float
     cadence_spm: float | None
     n_frames: int
     fps: float
     windows: tuple[Window, ...] = field(default=())
+    quality: Quality | None = None
+    reading: Reading | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them."""
@@ -79,6 +97,8 @@ class Prediction:
             "probabilities": _name(self.probabilities),
             "abstained": self.abstained,
             "reason": self.reason,
+            "valence": self.valence,
+            "arousal": self.arousal,
             "cadence_spm": self.cadence_spm,
             "n_frames": self.n_frames,
             "fps": self.fps,
@@ -86,6 +106,8 @@ class Prediction:
                 {"start_s": w.start_s, "end_s": w.end_s, "probabilities": _name(w.probabilities)}
                 for w in self.windows
             ],
+            "quality": None if self.quality is None else self.quality.to_dict(),
+            "reading": None if self.reading is None else self.reading.to_dict(),
         }
 
 
@@ -97,7 +119,9 @@ class Predictor:
     checkpoint
         Weights and all that belongs to them.
     min_confidence
-        Withhold the answer where no emotion reaches this probability; 0 never does.
+        Withhold the answer where no emotion reaches this probability; 0 never does. None for what the
+        weights' card says, which was chosen so that a stated share of answers is right, or 0 if it
+        says nothing.
 
     Raises
     ------
@@ -105,14 +129,17 @@ class Predictor:
         If `min_confidence` is no probability.
     """
 
-    def __init__(self, checkpoint: Checkpoint, *, min_confidence: float = 0.0) -> None:
+    def __init__(self, checkpoint: Checkpoint, *, min_confidence: float | None = None) -> None:
+        if min_confidence is None:
+            chosen: Any = checkpoint.card.get("abstention") or {}
+            min_confidence = float(chosen.get("min_confidence", 0.0))
         if not 0 <= min_confidence <= 1:
             raise ConfigError(f"min_confidence is {min_confidence}; expected 0 to 1.")
         self.checkpoint = checkpoint
         self.min_confidence = min_confidence
 
     @classmethod
-    def load(cls, path: str | Path | None = None, *, min_confidence: float = 0.0) -> Self:
+    def load(cls, path: str | Path | None = None, *, min_confidence: float | None = None) -> Self:
         """Load weights.
 
         Parameters
@@ -132,18 +159,21 @@ class Predictor:
             path = Path(str(files("moodwalk") / "weights" / SHIPPED_WEIGHTS))
         return cls(read_checkpoint(path), min_confidence=min_confidence)
 
-    def predict(self, gait: Gait) -> Prediction:
+    def predict(self, gait: Gait, *, force: bool = False) -> Prediction:
         """Read one walk; see `predict_many`."""
-        return self.predict_many([gait])[0]
+        return self.predict_many([gait], force=force)[0]
 
-    def predict_many(self, gaits: Sequence[Gait]) -> list[Prediction]:
+    def predict_many(self, gaits: Sequence[Gait], *, force: bool = False) -> list[Prediction]:
         """Read many walks; none influences another.
 
         Parameters
         ----------
         gaits
-            Walks of any frame rate. One longer than the network's input is cut into windows that
-            overlap by half, whose probabilities are averaged.
+            Walks of any frame rate. One longer than the network's input is cut into windows of one to
+            three gait cycles, or, where no cycles are found, into windows that overlap by half; their
+            probabilities are averaged.
+        force
+            Answer also where a recording shows no walk, or a walker whose sides are swapped.
 
         Returns
         -------
@@ -153,22 +183,23 @@ class Predictor:
         Raises
         ------
         QualityError
-            If joints are missing, or a walk is too short at the network's frame rate.
+            If joints are missing, a walk is too short at the network's frame rate, or a recording shows
+            something else than a walk.
         """
         walks = [self._check(gait) for gait in gaits]
-        starts = [self._find_windows(len(walk)) for walk in walks]
-        length = self.checkpoint.encoder.n_frames
+        qualities = [check_quality(gait, force=force) for gait in gaits]
+        spans = [self._find_windows(walk) for walk in walks]
         pieces = [
-            walk.with_positions(walk.positions[start : start + length])
-            for walk, begin in zip(walks, starts, strict=True)
-            for start in begin
+            walk.with_positions(walk.positions[start:end])
+            for walk, windows in zip(walks, spans, strict=True)
+            for start, end in windows
         ]
         if not pieces:
             return []
         with np.errstate(over="ignore", invalid="ignore"):  # told of below, by the walk's name
             logits = compute_logits(self.checkpoint.network, self.checkpoint.encoder, pieces)
         probabilities = softmax(logits.astype(np.float64) / self.checkpoint.temperature, axis=1)
-        ends = np.cumsum([len(begin) for begin in starts])
+        ends = np.cumsum([len(windows) for windows in spans])
         if not np.isfinite(probabilities).all():
             piece = int((~np.isfinite(probabilities).all(axis=1)).argmax())
             walk = walks[int(np.searchsorted(ends, piece, side="right"))]
@@ -178,8 +209,10 @@ class Predictor:
             )
         each = np.split(probabilities, ends[:-1])
         return [
-            self._conclude(gait, walk, begin, rows)
-            for gait, walk, begin, rows in zip(gaits, walks, starts, each, strict=True)
+            self._conclude(gait, quality, walk, windows, rows)
+            for gait, quality, walk, windows, rows in zip(
+                gaits, qualities, walks, spans, each, strict=True
+            )
         ]
 
     def _check(self, gait: Gait) -> Gait:
@@ -192,44 +225,95 @@ class Predictor:
             )
         return resample(gait, self.checkpoint.encoder.fps)
 
-    def _find_windows(self, n_frames: int) -> list[int]:
-        """Return the first frames of windows that overlap by half and cover the walk."""
+    def _find_windows(self, walk: Gait) -> list[tuple[int, int]]:
+        """Return first and last frames (exclusive) of the parts to score, at the network's rate."""
         length = self.checkpoint.encoder.n_frames
-        last = max(0, n_frames - length)
-        return [*range(0, last, max(1, length // 2)), last]
+        if len(walk) <= length:
+            return [(0, len(walk))]
+        cycles = [(round(start), round(end)) for start, end in find_cycles(walk)]
+        windows: list[tuple[int, int]] = []
+        n_in_last = MOST_CYCLES
+        for start, end in cycles:
+            grown = end - windows[-1][0] if windows else 0
+            if windows and n_in_last < MOST_CYCLES and start == windows[-1][1] and grown <= length:
+                windows[-1] = (windows[-1][0], end)
+                n_in_last += 1
+            elif MIN_FRAMES <= end - start <= length:
+                windows.append((start, end))
+                n_in_last = 1
+        if windows:
+            return windows
+        last = len(walk) - length
+        starts = [*range(0, last, max(1, length // 2)), last]
+        return [(start, start + length) for start in starts]
 
     def _conclude(
-        self, gait: Gait, walk: Gait, starts: list[int], rows: NDArray[np.float64]
+        self,
+        gait: Gait,
+        quality: Quality,
+        walk: Gait,
+        spans: list[tuple[int, int]],
+        rows: NDArray[np.float64],
     ) -> Prediction:
         mean = rows.mean(axis=0)
         emotion = self.checkpoint.classes[int(mean.argmax())]
         confidence = float(mean.max())
-        abstained = confidence < self.min_confidence
-        reason = ""
-        if abstained:
-            reason = (
+        reasons: list[str] = []
+        if confidence < self.min_confidence:
+            reasons.append(
                 f"{emotion} is the most probable with {confidence:.0%}, "
                 f"below the {self.min_confidence:.0%} asked for"
             )
-        ends = [min(start + self.checkpoint.encoder.n_frames, len(walk)) for start in starts]
+        if gait.reading is not None and quality.kind == "unclear":
+            reasons.append(f"it is not clear that this is a walk: {'; '.join(quality.reasons)}")
         windows = tuple(
             Window(start / walk.fps, end / walk.fps, self._by_emotion(row))
-            for start, end, row in zip(starts, ends, rows, strict=True)
+            for (start, end), row in zip(spans, rows, strict=True)
         )
+        probabilities = self._by_emotion(mean)
+        valence, arousal = (
+            sum(share * AFFECT[emotion][axis] for emotion, share in probabilities.items())
+            for axis in (0, 1)
+        )
+        cadence = quality.parameters.cadence_spm
         return Prediction(
             emotion,
-            self._by_emotion(mean),
-            abstained,
-            reason,
-            compute_cadence(gait),
+            probabilities,
+            bool(reasons),
+            ", and ".join(reasons),
+            valence,
+            arousal,
+            compute_cadence(gait) if cadence is None else cadence,
             len(gait),
             gait.fps,
             windows,
+            quality,
+            gait.reading,
         )
 
     def _by_emotion(self, row: NDArray[np.float64]) -> dict[Emotion, float]:
         known = dict(zip(self.checkpoint.classes, row.tolist(), strict=True))
         return {emotion: known[emotion] for emotion in EMOTIONS if emotion in known}
+
+
+def check_quality(gait: Gait, *, force: bool = False) -> Quality:
+    """Say what kind of motion a gait shows, and refuse a recording that shows no walk.
+
+    Parameters
+    ----------
+    gait
+        A walk. One that was not made from a recording is taken for what its data set says it is.
+    force
+        Refuse nothing.
+
+    Raises
+    ------
+    QualityError
+        If a recording shows something else than a walk.
+    """
+    if gait.reading is None:
+        return assess_walk(gait)
+    return check_walk(gait, force=force)
 
 
 def _name(probabilities: dict[Emotion, float]) -> dict[str, float]:

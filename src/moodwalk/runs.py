@@ -14,12 +14,15 @@ from moodwalk.augment import Augmentation
 from moodwalk.errors import ConfigError
 from moodwalk.estimator import GaitEmotionClassifier
 from moodwalk.evaluation import (
+    Abstention,
     Evaluation,
     apply_temperature,
     compute_calibration_error,
     compute_log_loss,
     compute_proportion_interval,
+    compute_risk_coverage,
     compute_scores,
+    cross_validate_threshold,
     evaluate,
     fit_temperature,
 )
@@ -30,9 +33,23 @@ from moodwalk.provenance import describe_versions, find_commit
 from moodwalk.splitting import split_by_subject
 from moodwalk.training import EpochRecord
 
-__all__ = ["WEIGHTS", "Calibration", "SubjectSplit", "calibrate", "describe_split", "run_training"]
+__all__ = [
+    "SHARE_RIGHT",
+    "WEIGHTS",
+    "Calibration",
+    "SubjectSplit",
+    "calibrate",
+    "choose_abstention",
+    "describe_split",
+    "run_training",
+]
 
 WEIGHTS = "weights.safetensors"
+
+SHARE_RIGHT = 0.75
+"""Of the answers that are not withheld, unless the user wants another share."""
+
+_COVERAGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 LIMITS = (
     "Reads what observers would call a walk, not what the walker feels; no diagnosis, and not fit for "
@@ -161,10 +178,7 @@ def calibrate(evaluation: Evaluation) -> Calibration:
     classes, labels, answers = evaluation.classes, evaluation.labels, evaluation.probabilities
     column = np.array([classes.index(name) for name in labels.tolist()])
     logs = np.log(np.clip(answers, 1e-12, None))
-    scaled = np.empty_like(answers)
-    for number in np.unique(evaluation.fold):
-        here = evaluation.fold == number
-        scaled[here] = apply_temperature(answers[here], fit_temperature(logs[~here], column[~here]))
+    scaled = _scale_by_other_folds(evaluation)
     return Calibration(
         fit_temperature(logs, column),
         compute_calibration_error(labels, answers, classes),
@@ -174,6 +188,49 @@ def calibrate(evaluation: Evaluation) -> Calibration:
     )
 
 
+def choose_abstention(
+    evaluation: Evaluation, share_right: float = SHARE_RIGHT
+) -> tuple[Abstention, dict[str, list[float]]]:
+    """Choose the confidence below which answers are withheld, on out-of-fold answers.
+
+    Parameters
+    ----------
+    evaluation
+        Of one repeat.
+    share_right
+        Of the answers given, how many should be right.
+
+    Returns
+    -------
+    abstention
+        The threshold for calibrated probabilities, and what it is worth on folds that did not choose.
+    curve
+        The risk-coverage curve at every tenth of coverage: ``coverage``, ``threshold`` and ``risk``.
+    """
+    scaled = _scale_by_other_folds(evaluation)
+    right = np.array(evaluation.classes)[scaled.argmax(axis=1)] == evaluation.labels
+    confidence = scaled.max(axis=1)
+    curve = compute_risk_coverage(confidence, right)
+    at = [int(np.searchsorted(curve.coverage, share - 1e-9)) for share in _COVERAGES]
+    points = {
+        name: [round(float(values[i]), 4) for i in at]
+        for name, values in zip(curve._fields, curve, strict=True)
+    }
+    return cross_validate_threshold(confidence, right, evaluation.fold, share_right), points
+
+
+def _scale_by_other_folds(evaluation: Evaluation) -> NDArray[np.float64]:
+    """Return out-of-fold answers, each scaled by the temperature of the other folds."""
+    classes, answers = evaluation.classes, evaluation.probabilities
+    column = np.array([classes.index(name) for name in evaluation.labels.tolist()])
+    logs = np.log(np.clip(answers, 1e-12, None))
+    scaled = np.empty_like(answers)
+    for number in np.unique(evaluation.fold):
+        here = evaluation.fold == number
+        scaled[here] = apply_temperature(answers[here], fit_temperature(logs[~here], column[~here]))
+    return scaled
+
+
 def run_training(
     gaits: GaitSet,
     estimator: GaitEmotionClassifier,
@@ -181,6 +238,7 @@ def run_training(
     split: SubjectSplit,
     *,
     calibration_folds: int = 0,
+    share_right: float = SHARE_RIGHT,
     jobs: int = 1,
     card: Mapping[str, Any] | None = None,
     on_epoch: Callable[[EpochRecord], None] | None = None,
@@ -202,8 +260,10 @@ def run_training(
         early; test gaits, scored once at the end.
     calibration_folds
         Evaluate the same training on so many subject-disjoint folds of the training gaits first,
-        calibrate the weights on the out-of-fold answers, and put the figures on their card. 0 does
-        neither.
+        calibrate the weights on the out-of-fold answers, choose the confidence below which answers
+        are withheld, and put the figures on their card. 0 does neither.
+    share_right
+        Of the answers that are not withheld, how many should be right.
     jobs
         Processes for these folds.
     card
@@ -251,6 +311,8 @@ def run_training(
         calibration = calibrate(evaluation)
         story["evaluation"] = evaluation.to_dict()
         story["calibration"] = asdict(calibration)
+        abstention, curve = choose_abstention(evaluation, share_right)
+        story["abstention"] = abstention.to_dict() | {"risk_coverage": curve}
     validation = gaits[split.validation] if len(split.validation) else None
     estimator.fit(training, validation=validation, run=run, on_epoch=on_epoch)
     if calibration is not None:
@@ -260,7 +322,7 @@ def run_training(
     if int(os.environ.get("RANK", "0")) == 0:
         about = {
             k: story[k]
-            for k in ("data", "split", "versions", "commit", "calibration", "test")
+            for k in ("data", "split", "versions", "commit", "calibration", "abstention", "test")
             if k in story
         }
         if "evaluation" in story:

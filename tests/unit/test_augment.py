@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from moodwalk.augment import (
     Augmentation,
     add_noise,
+    change_proportions,
     change_size,
     change_speed,
     mirror,
@@ -13,7 +14,8 @@ from moodwalk.augment import (
     shift_time,
 )
 from moodwalk.errors import ConfigError, QualityError, ShapeError
-from moodwalk.skeleton import BONES, Joint
+from moodwalk.skeleton import BONES, MIRROR, Joint
+from moodwalk.walker import WalkerParameters, simulate_gait
 
 ALL_ON = Augmentation(mirror=0.5, rotation_deg=20, size=0.1, time_shift=1, speed=0.2, noise_m=0.01)
 
@@ -236,3 +238,29 @@ def test_time_shift_begins_anywhere_and_mirror_half_the_time():
 def test_augmentation_refuses_values_out_of_range(field, value):
     with pytest.raises(ConfigError, match=f"Augmentation: {field}"):
         Augmentation(**{field: value})
+
+
+def test_proportions_change_lengths_and_not_directions():
+    walk = simulate_gait(WalkerParameters(), n_frames=20).positions
+    factors = np.linspace(0.8, 1.2, len(BONES))
+    moved = change_proportions(walk, factors)
+    for (parent, child), factor in zip(BONES, factors, strict=True):
+        before, after = (x[:, child] - x[:, parent] for x in (walk, moved))
+        np.testing.assert_allclose(after, factor * before, atol=1e-12)
+    np.testing.assert_array_equal(moved[:, 0], walk[:, 0])
+    for bad in (np.ones(3), np.zeros(len(BONES))):
+        with pytest.raises(ConfigError, match="15 positive"):
+            change_proportions(walk, bad)
+
+
+def test_twins_keep_one_length_when_proportions_vary():
+    walk = simulate_gait(WalkerParameters(), n_frames=20).positions
+    varied = Augmentation(proportions=0.2)(walk, np.random.default_rng(4))
+    ratios = {}
+    for parent, child in BONES:
+        lengths = [np.linalg.norm(x[:, child] - x[:, parent], axis=1).mean() for x in (walk, varied)]
+        ratios[child] = lengths[1] / lengths[0]
+        assert 1 / 1.2 <= ratios[child] <= 1.2
+    assert len({round(ratio, 6) for ratio in ratios.values()}) == 9  # six pairs, three alone
+    for child, ratio in ratios.items():
+        assert ratio == pytest.approx(ratios[MIRROR[child]])

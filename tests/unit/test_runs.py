@@ -9,7 +9,13 @@ from moodwalk.estimator import GaitEmotionClassifier
 from moodwalk.evaluation import apply_temperature, evaluate, fit_temperature
 from moodwalk.gait import GaitSet
 from moodwalk.predict import Predictor
-from moodwalk.runs import WEIGHTS, SubjectSplit, calibrate, run_training
+from moodwalk.runs import (
+    WEIGHTS,
+    SubjectSplit,
+    calibrate,
+    choose_abstention,
+    run_training,
+)
 from moodwalk.walker import simulate_walks
 
 SMALL = {"blocks": ((4, 1), (6, 2)), "kernel": 9}
@@ -88,6 +94,19 @@ def test_calibration_folds_end_on_the_card(walks, tmp_path):
     assert checkpoint.temperature == story["calibration"]["temperature"]
     assert checkpoint.card["evaluation"]["n_gaits"] == len(walks)
     assert "test" not in story
+    abstention = checkpoint.card["abstention"]
+    assert abstention == story["abstention"]
+    assert abstention["n_gaits"] == len(walks)
+    assert len(abstention["risk_coverage"]["risk"]) == 10
+    assert Predictor(checkpoint).min_confidence == abstention["min_confidence"]
+
+
+def test_abstention_comes_with_its_curve(walks):
+    evaluation = evaluate(make_estimator(), walks, folds=4)
+    found, curve = choose_abstention(evaluation, 0.5)
+    assert found.n_gaits == len(walks)
+    assert curve["coverage"] == sorted(curve["coverage"])
+    assert curve["risk"][-1] == pytest.approx(1 - evaluation.accuracy, abs=1e-4)
 
 
 def test_calibration_never_sees_what_it_is_judged_on(walks):

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -15,6 +16,7 @@ from moodwalk.cli.output import open_progress, print_json, print_line, print_not
 from moodwalk.errors import ConfigError
 
 if TYPE_CHECKING:
+    from moodwalk.augment import Augmentation
     from moodwalk.gait import GaitSet
     from moodwalk.generation.fitting import GeneratorEpoch
     from moodwalk.runs import SubjectSplit
@@ -90,12 +92,27 @@ def train(
             "--augment", help="Mirror, turn, shift in time, and vary size and speed of every gait."
         ),
     ] = False,
+    proportions: Annotated[
+        float,
+        typer.Option(
+            metavar="SHARE",
+            help="Vary the length of every bone by up to this share, twins alike: 0.1 for a tenth.",
+        ),
+    ] = 0.0,
     calibrate: Annotated[
         int,
         typer.Option(
-            metavar="FOLDS", help="Evaluate on so many folds of the training gaits and calibrate."
+            metavar="FOLDS",
+            help="Evaluate on so many folds of the training gaits, calibrate, and choose when to withhold.",
         ),
     ] = 0,
+    share_right: Annotated[
+        float,
+        typer.Option(
+            metavar="SHARE",
+            help="With --calibrate: of answers not withheld, how many shall be right.",
+        ),
+    ] = 0.75,
     jobs: Annotated[int, typer.Option(help="Processes for these folds.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps, ...")] = "auto",
     precision: Annotated[
@@ -109,7 +126,6 @@ def train(
     torchrun all processes train together. Generators (step-gen, step-gen-tuned, cycle-gen) have
     settings of their own; for the first two, --epochs, --batch-size and --learning-rate change them.
     """
-    from moodwalk.augment import STANDARD_AUGMENTATION
     from moodwalk.estimator import GaitEmotionClassifier
     from moodwalk.generation.generator import GENERATORS
     from moodwalk.io import read
@@ -138,7 +154,7 @@ def train(
         learning_rate=learning_rate,
         batch_size=batch_size,
         class_weight="balanced" if balanced else None,
-        augmentation=STANDARD_AUGMENTATION if augment else None,
+        augmentation=_choose_augmentation(augment, proportions),
         device=device,
         precision=precision.value,
     )
@@ -159,6 +175,7 @@ def train(
             run,
             parts,
             calibration_folds=calibrate,
+            share_right=share_right,
             jobs=jobs,
             on_epoch=show,
             on_fold=_follow(progress, calibrate),
@@ -261,6 +278,26 @@ def _make_split(gaits: "GaitSet", split: str, seed: int) -> "SubjectSplit":
     return SubjectSplit.by_shares(gaits, (train, validation, test), seed)
 
 
+def _choose_augmentation(standard: bool, proportions: float) -> "Augmentation | None":
+    from moodwalk.augment import STANDARD_AUGMENTATION, Augmentation
+
+    if not standard and not proportions:
+        return None
+    return replace(STANDARD_AUGMENTATION if standard else Augmentation(), proportions=proportions)
+
+
+def _describe_abstention(figures: dict[str, Any]) -> str:
+    wanted, n_answered, n = figures["share_wanted"], figures["n_answered"], figures["n_gaits"]
+    if not n_answered:
+        return f"no threshold leaves answers of which {wanted:.0%} are right; all are withheld."
+    low, high = figures["share_right_ci95"]
+    return (
+        f"below {figures['min_confidence']:.0%} answers are withheld, so that {wanted:.0%} of the others are "
+        f"right: on out-of-fold gaits {n_answered} of {n} were answered, {figures['share_right']:.1%} "
+        f"({low:.1%} to {high:.1%}) of them right."
+    )
+
+
 def _show(story: dict[str, Any], weights: Path) -> None:
     data = story["data"]
     print_line(
@@ -275,6 +312,7 @@ def _show(story: dict[str, Any], weights: Path) -> None:
             f"temperature {figures['temperature']:.2f}, calibration error "
             f"{figures['error_before']:.3f} -> {figures['error_after']:.3f}."
         )
+        print_line(_describe_abstention(story["abstention"]))
     if "test" in story:
         test = story["test"]
         low, high = test["accuracy_ci95"]

@@ -9,7 +9,8 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
@@ -24,7 +25,15 @@ from moodwalk.gait import MAX_FRAMES, Gait, GaitSet
 from moodwalk.io.opening import check_claim, open_checked
 from moodwalk.skeleton import Joint
 
-__all__ = ["COLUMNS", "CsvSink", "ParquetSink", "begins_table", "load_pyarrow", "read_table"]
+__all__ = [
+    "COLUMNS",
+    "CsvSink",
+    "ParquetSink",
+    "begins_table",
+    "load_pyarrow",
+    "read_table",
+    "stream_parquet",
+]
 
 COORDINATES = tuple(f"{joint.name.lower()}_{axis}" for joint in Joint for axis in "xyz")
 NEEDED = ("gait", "frame", "fps")
@@ -37,6 +46,7 @@ _TEXTS = ("gait", "subject", "label", "acted")
 _TRUTH = {"true": True, "1": True, "false": False, "0": False, "": False}
 _BLOCK_ROWS = 4096
 _MAX_LINE = 2**16
+_BUFFER_BYTES = 2**16
 
 
 class _Facts(NamedTuple):
@@ -101,6 +111,25 @@ def read_table(path: str | Path) -> GaitSet:
         if file.peek(4).startswith(PARQUET_SIGNATURE):
             return _read_parquet(path, file)
         return _read_csv(path, file)
+
+
+def stream_parquet(path: Path, problems: list[str]) -> Generator[Gait]:
+    """Yield the gaits of a Parquet file one by one; no more than a block of rows lies in memory.
+
+    Parameters
+    ----------
+    path
+        The file, as of `read_table`.
+    problems
+        Gets a line about columns that are not read, before the first gait.
+
+    Raises
+    ------
+    DataFormatError, LabelError, ConfigError
+        As of `read_table`, as soon as the rows at fault are reached.
+    """
+    with open_checked(path, "a Parquet file") as file:
+        yield from _stream_parquet(path, file, problems, buffer_size=_BUFFER_BYTES)
 
 
 def begins_table(start: bytes) -> bool:
@@ -173,6 +202,8 @@ class ParquetSink:
         How messages name the file.
     temporary
         The file to write.
+    leave_out
+        Columns that are not written, for instance because the folder says what they hold.
 
     Raises
     ------
@@ -180,20 +211,22 @@ class ParquetSink:
         If pyarrow is not installed.
     """
 
-    def __init__(self, path: Path, temporary: Path) -> None:
+    def __init__(self, path: Path, temporary: Path, leave_out: Collection[str] = ()) -> None:
         self._arrow, parquet = load_pyarrow(path)
         self._names = _Names(path)
         arrow = self._arrow
         types = {"frame": arrow.int32(), "fps": arrow.float64(), "synthetic": arrow.bool_()}
         types |= dict.fromkeys(_TEXTS, arrow.string()) | dict.fromkeys(COORDINATES, arrow.float32())
-        self._schema = arrow.schema([(name, types[name]) for name in COLUMNS])
+        self._schema = arrow.schema(
+            [(name, types[name]) for name in COLUMNS if name not in leave_out]
+        )
         # Python's own file, so that a full disk is Python's own error
         self._file = temporary.open("wb")
         self._writer = parquet.ParquetWriter(
             self._file,
             self._schema,
             compression="zstd",
-            use_dictionary=[*_TEXTS, "fps"],
+            use_dictionary=[name for name in (*_TEXTS, "fps") if name not in leave_out],
             use_byte_stream_split=list(COORDINATES),
         )
 
@@ -220,9 +253,12 @@ class ParquetSink:
         ]
         rows = np.concatenate([gait.positions.reshape(len(gait), -1) for gait in gaits])
         columns.extend(np.ascontiguousarray(rows.T, dtype=np.float32))
+        held = dict(zip(COLUMNS, columns, strict=True))
         arrays = [
-            self._arrow.array(column, type=field.type, from_pandas=True)  # NaN becomes null
-            for column, field in zip(columns, self._schema, strict=True)
+            self._arrow.array(
+                held[field.name], type=field.type, from_pandas=True
+            )  # NaN becomes null
+            for field in self._schema
         ]
         table = self._arrow.Table.from_arrays(arrays, schema=self._schema)
         self._writer.write_table(table, row_group_size=len(rows))
@@ -286,7 +322,7 @@ def _read_csv(path: Path, file: io.BufferedReader) -> GaitSet:
                 f"{path}: its last row does not end with a line break. Is the file truncated? If it "
                 f"is not, add one."
             )
-        gaits = _assemble(path, _read_csv_blocks(path, header, rows))
+        gaits = list(_assemble(path, _read_csv_blocks(path, header, rows)))
     except UnicodeDecodeError as error:
         raise DataFormatError(
             f"{path} is not text in UTF-8 ({error.reason}). Save it as UTF-8, or is it another format?"
@@ -445,17 +481,31 @@ def _quote(cell: str) -> str:
 
 
 def _read_parquet(path: Path, file: io.BufferedReader) -> GaitSet:
+    problems: list[str] = []
+    gaits = list(_stream_parquet(path, file, problems))
+    return GaitSet(gaits, problems)
+
+
+def _stream_parquet(
+    path: Path, file: io.BufferedReader, problems: list[str], **how: Any
+) -> Generator[Gait]:
     arrow, parquet = load_pyarrow(path)
-    try:
+    with _explain_damage(path, arrow):
         table = parquet.ParquetFile(file)
         schema = table.schema_arrow
-        others = _check_columns(path, schema.names)
+        problems.extend(_check_columns(path, schema.names))
         _check_types(path, arrow.types, schema)
         _check_parquet_claim(path, table.metadata)
         # so that a text which all rows share comes once, whatever its length
         texts = [name for name in _TEXTS if name in schema.names]
-        table = parquet.ParquetFile(file, metadata=table.metadata, read_dictionary=texts)
-        return GaitSet(_assemble(path, _read_parquet_blocks(path, table, schema)), others)
+        table = parquet.ParquetFile(file, metadata=table.metadata, read_dictionary=texts, **how)
+        yield from _assemble(path, _read_parquet_blocks(path, table, schema))
+
+
+@contextmanager
+def _explain_damage(path: Path, arrow: Any) -> Generator[None]:
+    try:
+        yield
     except (MoodwalkError, PermissionError):
         raise
     except (
@@ -543,9 +593,8 @@ def _unpack(column: Any) -> list[str | None]:
     return [None if code is None else words[code] for code in column.indices.to_pylist()]
 
 
-def _assemble(path: Path, blocks: Iterator[_Block]) -> list[Gait]:
+def _assemble(path: Path, blocks: Iterator[_Block]) -> Generator[Gait]:
     """Put the rows of every gait together."""
-    gaits: list[Gait] = []
     done: set[str] = set()
     pieces: list[NDArray[np.floating]] = []
     current: _Facts | None = None
@@ -565,7 +614,7 @@ def _assemble(path: Path, blocks: Iterator[_Block]) -> list[Gait]:
                             f"rows of a gait together. Sort the table by gait and frame."
                         )
                     pieces.append(block.positions[start:i])
-                    gaits.append(_make_gait(path, first, current, pieces))
+                    yield _make_gait(path, first, current, pieces)
                     done.add(current.gait)
                 current, pieces, start, first, n_frames = facts, [], i, block.rows[i], 0
             if frame != n_frames:
@@ -582,8 +631,7 @@ def _assemble(path: Path, blocks: Iterator[_Block]) -> list[Gait]:
         pieces.append(block.positions[start:])
     if current is None:
         raise DataFormatError(f"{path} holds no gaits; expected a row a frame.")
-    gaits.append(_make_gait(path, first, current, pieces))
-    return gaits
+    yield _make_gait(path, first, current, pieces)
 
 
 def _make_gait(path: Path, row: int, facts: _Facts, pieces: Sequence[NDArray[np.floating]]) -> Gait:

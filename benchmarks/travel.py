@@ -1,0 +1,145 @@
+"""Do weights travel: accuracy of STEP through the whole input path, on folds of the 342 gaits.
+
+    python benchmarks/travel.py --data FOLDER -o FILE.json --jobs 2
+
+Ten folds share no walker (`subject`, seed 0). Every network is trained on the other nine (60 epochs, the
+last one kept) and scored twice on each fold: on the gaits as they are stored, and after each of them was
+written as BVH and read back as anybody's recording is: joints by name, up, unit and facing from the
+motion, turned to face +z.
+
+step        gaits as stored, root at the origin: as published
+body        every gait turned and scaled by its own body (`step-body`)
+travel      the same, trained on gaits of varied phase, speed, proportions, with noise and mirror images
+
+A training is kept in FILE as soon as it is done; the same command goes on where it stopped.
+"""
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import argparse
+import json
+import tempfile
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from moodwalk.augment import STANDARD_AUGMENTATION
+from moodwalk.emotion import Emotion
+from moodwalk.estimator import GaitEmotionClassifier
+from moodwalk.evaluation import (
+    compute_scores,
+    compute_subject_difference,
+    compute_subject_interval,
+    make_splits,
+)
+from moodwalk.gait import Gait, GaitSet
+from moodwalk.intake.quality import assess_walk
+from moodwalk.io import read
+from moodwalk.io.atomic import write_whole_text
+from moodwalk.io.bvh import write_bvh
+from moodwalk.models.checkpoint import Checkpoint
+from moodwalk.predict import Predictor
+
+VARIED = replace(STANDARD_AUGMENTATION, proportions=0.1, noise_m=0.01)
+VARIANTS: dict[str, dict[str, Any]] = {
+    "step": {"model": "step"},
+    "body": {"model": "step-body"},
+    "travel": {"model": "step-body", "augmentation": VARIED},
+}
+N_FOLDS = 10
+
+
+def main() -> None:
+    """Run what is missing, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("-o", "--out", type=Path, required=True)
+    parser.add_argument("--jobs", type=int, default=1)
+    given = parser.parse_args()
+    gaits = read(given.data).only_labelled()
+    done: dict[str, Any] = json.loads(given.out.read_text()) if given.out.exists() else {}
+    todo = [
+        (name, fold)
+        for fold in range(N_FOLDS)
+        for name in VARIANTS
+        if f"{name}-{fold}" not in done
+    ]
+    with ProcessPoolExecutor(given.jobs) as pool:
+        running = {pool.submit(run, given.data, name, fold): (name, fold) for name, fold in todo}
+        for future in as_completed(running):
+            name, fold = running[future]
+            done[f"{name}-{fold}"] = future.result()
+            write_whole_text(given.out, json.dumps(done, indent=1, sort_keys=True) + "\n")
+            print(f"{name}, fold {fold}: done ({len(done)} of {N_FOLDS * len(VARIANTS)})", flush=True)
+    report(gaits, done)
+
+
+def run(data: Path, name: str, fold: int) -> dict[str, list[Any]]:
+    """Train one network and return its answers to the fold's gaits, by number of the gait."""
+    torch.set_num_threads(1)
+    gaits = read(data).only_labelled()
+    split = make_splits("subject", gaits.labels, gaits.subjects, N_FOLDS)[fold]
+    model = GaitEmotionClassifier(epochs=60, seed=0, device="cpu", **VARIANTS[name])
+    model.fit(gaits[split.train])
+    checkpoint = Checkpoint(
+        model.network_, tuple(Emotion(c) for c in model.classes_), model.encoder_, str(model.model)
+    )
+    predictor = Predictor(checkpoint, min_confidence=0.0)
+    tested = gaits[split.test]
+    stored = [str(p.emotion) for p in predictor.predict_many(tested)]
+    through = [through_bvh(gait) for gait in tested]
+    answers = [str(predictor.predict(gait, force=True).emotion) for gait in through]
+    kinds = [assess_walk(gait).kind for gait in through]
+    return {"gait": split.test.tolist(), "stored": stored, "through": answers, "kind": kinds}
+
+
+def through_bvh(gait: Gait) -> Gait:
+    """Write a gait as BVH and read it as a stranger's recording."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "walk.bvh"
+        write_bvh(path, gait)
+        return read(path)[0]
+
+
+def report(gaits: GaitSet, done: dict[str, Any]) -> None:
+    """Print accuracy, both ways, of every network, and differences with intervals."""
+    labels, subjects = gaits.labels, gaits.subjects
+    classes = sorted(set(labels.tolist()))
+    right: dict[tuple[str, str], np.ndarray] = {}
+    for name in VARIANTS:
+        cells = [done[f"{name}-{fold}"] for fold in range(N_FOLDS) if f"{name}-{fold}" in done]
+        index = np.concatenate([cell["gait"] for cell in cells]).astype(int)
+        for way in ("stored", "through"):
+            answers = np.empty(len(gaits), dtype=labels.dtype)
+            answers[index] = np.concatenate([cell[way] for cell in cells])
+            scores = compute_scores(labels[index], answers[index], classes)
+            correct = np.full(len(gaits), np.nan)
+            correct[index] = answers[index] == labels[index]
+            right[name, way] = correct
+            low, high = compute_subject_interval(correct[index], subjects[index])
+            print(
+                f"{name:8} {way:8} {len(index)} gaits: accuracy {scores.accuracy:.1%} ({low:.1%} to "
+                f"{high:.1%}), balanced {scores.balanced_accuracy:.1%}"
+            )
+        kinds = np.concatenate([cell["kind"] for cell in cells])
+        counts = {str(kind): int((kinds == kind).sum()) for kind in np.unique(kinds)}
+        print(f"{name:8} read back as: {counts}")
+    for a, b in (
+        (("body", "stored"), ("step", "stored")),
+        (("travel", "stored"), ("body", "stored")),
+        (("step", "through"), ("step", "stored")),
+        (("travel", "through"), ("step", "through")),
+        (("travel", "through"), ("travel", "stored")),
+    ):
+        found = compute_subject_difference(right[a], right[b], subjects)
+        print(f"{' '.join(a)} less {' '.join(b)}: {found}")
+
+
+if __name__ == "__main__":
+    main()
