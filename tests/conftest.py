@@ -48,6 +48,18 @@ def official_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
+def mocap_folder() -> Path:
+    """Folder with four acted walks as BVH."""
+    return _need(SHARED / "data" / "mocap")
+
+
+@pytest.fixture(scope="session")
+def video_folder() -> Path:
+    """Folder with two videos of walks."""
+    return _need(SHARED / "data" / "video")
+
+
+@pytest.fixture(scope="session")
 def real_gaits(emotion_gait_folder):
     """The 342 real gaits."""
     from moodwalk.io import load_emotion_gait

@@ -1,16 +1,18 @@
+from dataclasses import replace
 from importlib.resources import files
 
 import numpy as np
 import pytest
 import torch
 
-from moodwalk.emotion import EMOTIONS, Emotion
+from moodwalk.emotion import AFFECT, EMOTIONS, Emotion
 from moodwalk.errors import CheckpointError, ConfigError, QualityError
 from moodwalk.gait import Gait
 from moodwalk.models.checkpoint import Checkpoint
 from moodwalk.models.encoding import GaitEncoder
 from moodwalk.models.stgcn import Stgcn, StgcnConfig
 from moodwalk.predict import Predictor
+from moodwalk.recording import Reading
 from moodwalk.walker import WalkerParameters, simulate_gait, simulate_walks
 
 NETWORK = StgcnConfig(blocks=((4, 1), (6, 2)), kernel=9, n_hidden=8)
@@ -52,26 +54,73 @@ def test_gaits_do_not_influence_each_other(checkpoint, walks):
             )
 
 
-def test_a_long_walk_is_cut_into_windows_that_cover_it(checkpoint):
+def test_a_long_walk_is_cut_into_gait_cycles(checkpoint):
     walk = simulate_gait(WalkerParameters(cadence_spm=104), n_frames=200)
     prediction = Predictor(checkpoint).predict(walk)
-    starts = [window.start_s for window in prediction.windows]
-    assert starts == pytest.approx([0, 1, 2, 3, 4, 140 / 30])
-    assert prediction.windows[-1].end_s == pytest.approx(200 / 30)
+    assert len(prediction.windows) == 5
+    for one, following in zip(prediction.windows, prediction.windows[1:], strict=False):
+        assert following.start_s == one.end_s
+    for window in prediction.windows:
+        assert window.end_s - window.start_s == pytest.approx(120 / 104, abs=1.1 / 30)
     for emotion in EMOTIONS:
         mean = np.mean([window.probabilities[emotion] for window in prediction.windows])
         assert prediction.probabilities[emotion] == pytest.approx(mean)
     assert prediction.cadence_spm == pytest.approx(104, rel=0.02)
 
 
-@pytest.mark.parametrize("n_frames", [60, 61, 89, 90, 91, 120])
-def test_windows_have_the_networks_length(checkpoint, n_frames):
-    walk = simulate_gait(WalkerParameters(), n_frames=n_frames)
-    windows = Predictor(checkpoint).predict(walk).windows
+def test_a_window_has_as_many_cycles_as_the_network_takes_but_three_at_most(walks, checkpoint):
+    walk = simulate_gait(WalkerParameters(cadence_spm=104), n_frames=420)
+    for n_frames, n_cycles in ((60, 1), (75, 2), (110, 3), (200, 3)):
+        wide = replace(checkpoint, encoder=replace(checkpoint.encoder, n_frames=n_frames))
+        windows = Predictor(wide).predict(walk).windows
+        for window in windows[:-1]:
+            cycles = (window.end_s - window.start_s) * 104 / 120
+            assert cycles == pytest.approx(n_cycles, abs=0.05)
+
+
+@pytest.mark.parametrize("n_frames", [61, 89, 90, 91, 120])
+def test_where_no_cycle_is_found_windows_overlap_by_half(checkpoint, n_frames):
+    pose = simulate_gait(WalkerParameters(), n_frames=4).positions[:1]
+    windows = Predictor(checkpoint).predict(Gait(np.repeat(pose, n_frames, axis=0), 30.0)).windows
     assert windows[0].start_s == 0
     assert windows[-1].end_s == pytest.approx(n_frames / 30)
     assert all(w.end_s - w.start_s == pytest.approx(2.0) for w in windows)
     assert len({w.start_s for w in windows}) == len(windows)
+
+
+def test_doubt_draws_valence_and_arousal_to_the_middle(checkpoint, walks):
+    for prediction in Predictor(checkpoint).predict_many(walks[:4]):
+        expected = sum(p * np.array(AFFECT[e]) for e, p in prediction.probabilities.items())
+        assert (prediction.valence, prediction.arousal) == pytest.approx(tuple(expected))
+
+
+def test_weights_say_when_to_withhold(checkpoint, walks):
+    chosen = replace(checkpoint, card={"abstention": {"min_confidence": 0.999}})
+    assert Predictor(chosen).min_confidence == 0.999
+    assert Predictor(chosen, min_confidence=0.2).min_confidence == 0.2
+    for prediction in Predictor(chosen).predict_many(walks):
+        assert prediction.abstained == (max(prediction.probabilities.values()) < 0.999)
+    assert Predictor(checkpoint).min_confidence == 0
+
+
+def test_a_recording_that_shows_no_walk_is_refused_unless_forced(checkpoint):
+    pose = simulate_gait(WalkerParameters(), n_frames=4).positions[:1]
+    reading = Reading("BVH", "moodwalk", {})
+    standing = Gait(np.repeat(pose, 90, axis=0), 30.0, reading=reading)
+    with pytest.raises(QualityError, match=r"standing.*--force"):
+        Predictor(checkpoint).predict(standing)
+    forced = Predictor(checkpoint).predict(standing, force=True)
+    assert forced.quality.kind == "standing"
+    assert forced.to_dict()["quality"]["kind"] == "standing"
+    assert forced.to_dict()["reading"]["format"] == "BVH"
+
+
+def test_a_recording_of_a_walk_is_answered_with_its_parameters(checkpoint):
+    walk = simulate_gait(WalkerParameters(cadence_spm=104), n_frames=200, travel=True)
+    walk = replace(walk, reading=Reading("BVH", "moodwalk", {}))
+    prediction = Predictor(checkpoint).predict(walk)
+    assert prediction.quality.is_walk
+    assert prediction.quality.parameters.cadence_spm == pytest.approx(104, rel=0.02)
 
 
 def test_frame_rate_hardly_matters(checkpoint):
@@ -108,7 +157,8 @@ def test_temperature_flattens_and_keeps_the_answer(checkpoint, walks):
 def test_json_has_what_the_command_line_promises(checkpoint, walks):
     document = Predictor(checkpoint).predict(walks[0]).to_dict()
     assert list(document) == [
-        "emotion", "probabilities", "abstained", "reason", "cadence_spm", "n_frames", "fps", "windows",
+        "emotion", "probabilities", "abstained", "reason", "valence", "arousal", "cadence_spm",
+        "n_frames", "fps", "windows", "quality", "reading",
     ]  # fmt: skip
     assert type(document["emotion"]) is str
     assert all(type(key) is str for key in document["probabilities"])

@@ -10,7 +10,7 @@ import typer
 
 from moodwalk.cli.output import print_json, print_line, print_note, print_table
 from moodwalk.cli.reading import Fps, JointMap, Paths, Person, PoseModel, read_walks
-from moodwalk.errors import ConfigError, MoodwalkWarning
+from moodwalk.errors import ConfigError, DataFormatError, MoodwalkWarning
 
 if TYPE_CHECKING:
     from moodwalk.audit import Audit
@@ -103,11 +103,12 @@ def convert(
 ) -> None:
     """Write walks of any readable kind in a format of moodwalk, on the 16 joints."""
     from moodwalk.io import open_writer
+    from moodwalk.io.bvh import write_bvh
     from moodwalk.io.corpus import is_corpus, iterate_corpus, write_corpus
     from moodwalk.io.writers import FORMATS
 
     suffix = destination.suffix.lower()
-    is_folder = suffix not in FORMATS and (not suffix or destination.is_dir())
+    is_folder = suffix not in (*FORMATS, ".bvh") and (not suffix or destination.is_dir())
     if partition_by is not None and not is_folder:
         raise ConfigError(
             f"--partition-by is for a corpus; {destination} is a file. Name a folder, or leave it out."
@@ -128,7 +129,15 @@ def convert(
                 n_written += len(part)
                 yield part
 
-    if is_folder:
+    if suffix == ".bvh":
+        gaits = [gait for part in draw() for gait in part]
+        if len(gaits) != 1:
+            raise DataFormatError(
+                f"{destination}: {len(gaits)} gaits; BVH holds one. Convert one file at a time, or choose "
+                f"another format."
+            )
+        write_bvh(destination, gaits[0])
+    elif is_folder:
         write_corpus(destination, (g for part in draw() for g in part), partition_by=by)
     else:
         with open_writer(destination) as writer:

@@ -87,7 +87,9 @@ def _name(
     order: tuple[str, ...] = (),
 ) -> SkeletonMap:
     """Make a map from root, spine, neck and head, and the limbs' names with {} for the side."""
-    joints = dict(zip((Joint.ROOT, Joint.SPINE, Joint.NECK, Joint.HEAD), trunk, strict=True))
+    joints: dict[Joint, Place] = dict(
+        zip((Joint.ROOT, Joint.SPINE, Joint.NECK, Joint.HEAD), trunk, strict=True)
+    )
     kinds = ("SHOULDER", "ELBOW", "HAND", "HIP", "KNEE", "FOOT")
     for side in ("right", "left"):
         for kind, limb in zip(kinds, limbs, strict=True):
@@ -173,7 +175,8 @@ SKELETON_MAPS: tuple[SkeletonMap, ...] = (
         ("UpperArm_{}", "LowerArm_{}", "Hand_{}", "UpperLeg_{}", "LowerLeg_{}", "Foot_{}"),
         "Toes_{}",
         ("Hips", "Spine", "Chest", "Neck", "Head",
-            *_both("Shoulder_{}", "UpperArm_{}", "LowerArm_{}", "Hand_{}", "UpperLeg_{}", "LowerLeg_{}", "Foot_{}", "Toes_{}")),
+            *_both("Shoulder_{}", "UpperArm_{}", "LowerArm_{}", "Hand_{}", "UpperLeg_{}", "LowerLeg_{}", "Foot_{}",
+                "Toes_{}")),
     ),
     _name(
         "Biped",
