@@ -32,7 +32,7 @@ LAYERS = (
     {"training"},
     {"estimator"},
     {"evaluation", "predict"},
-    {"runs", "page", "markdown"},
+    {"markdown", "page", "runs", "scoring"},
     {"viz"},
     {"explain", "generation"},
     {"demo", "experiments"},

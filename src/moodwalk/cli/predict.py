@@ -1,24 +1,21 @@
 """``moodwalk predict``: the perceived emotion of walks."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from moodwalk.cli.data import Json
-from moodwalk.cli.output import print_json, print_line, print_note, print_table
-from moodwalk.cli.reading import Fps, JointMap, Paths, Person, PoseModel, read_walks
-from moodwalk.errors import MoodwalkError
+from moodwalk.cli.engine import Cluster, EngineName, make_engine
+from moodwalk.cli.output import open_progress, print_json, print_line, print_note, print_table
+from moodwalk.cli.reading import Fps, JointMap, Paths, Person, PoseModel
+from moodwalk.errors import ConfigError
 
 if TYPE_CHECKING:
-    from moodwalk.gait import Gait
-    from moodwalk.predict import Prediction, Predictor
+    from moodwalk.predict import Prediction
+    from moodwalk.scoring import ScoredWalk
 
 __all__ = ["register"]
-
-N_TOGETHER = 256
-"""Walks that are scored at once, so that memory does not grow with their number."""
 
 
 def register(app: typer.Typer) -> None:
@@ -48,6 +45,12 @@ def predict(
             "--force", help="Answer also where a recording shows no walk, or sides are swapped."
         ),
     ] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(help="Worker processes; by default one a core where there are many files."),
+    ] = None,
+    engine: Annotated[EngineName, typer.Option(help="Where files are scored.")] = EngineName.LOCAL,
+    cluster: Cluster = None,
     as_json: Json = False,
 ) -> None:
     """Read the perceived emotion of walks: what observers would call it, not what anybody feels.
@@ -55,97 +58,82 @@ def predict(
     A recording that shows no walk is refused. Among several walks, those that cannot be read or are refused
     get a line each on standard error, and the others are answered.
     """
-    from moodwalk.io import list_walks
-    from moodwalk.predict import Predictor
+    from moodwalk.io import ReadOptions
+    from moodwalk.scoring import Refusal, ScoredWalk, ScoringJob, count_workers, list_tasks, score
 
-    predictor = Predictor.load(weights, min_confidence=min_confidence)
-    files = [file for path in paths for file in list_walks(path)]
-    refused: list[tuple[Path, MoodwalkError]] = []
-    answered: list[tuple[Path, Gait, Prediction]] = []
-    walks: list[tuple[Path, Gait]] = []
-    for file in files:
-        try:
-            gaits = read_walks(file, None, fps, joint_map, person, pose_model)
-        except MoodwalkError as error:
-            if len(files) == 1:
-                raise
-            refused.append((file, error))
-            continue
-        for problem in gaits.problems:
-            if any(gait.reading is not None for gait in gaits):
-                print_note(f"note: {problem}")
-        walks += [(file, gait) for gait in gaits]
-        if len(walks) >= N_TOGETHER:
-            answered += _answer(predictor, walks, force, refused)
-            walks = []
-    answered += _answer(predictor, walks, force, refused)
+    if fps is not None and not 0 < fps < float("inf"):
+        raise ConfigError(f"--fps is {fps}; expected a positive number.")
+    tasks = list_tasks(paths)
+    where = make_engine(engine, count_workers(tasks) if jobs is None else jobs, cluster)
+    n_files = sum(map(len, tasks))
+    answered: list[ScoredWalk] = []
+    refused: list[Refusal] = []
+    with open_progress() as progress:
+        bar = progress.add_task("files", total=n_files)
+
+        def show(done: int, total: int | None) -> None:
+            if n_files == 1:
+                progress.update(bar, description="frames", completed=done, total=total)
+
+        options = ReadOptions(fps, joint_map, person, pose_model, show)
+        job = ScoringJob(weights, min_confidence, force, options)
+        for task, found in zip(tasks, score(tasks, job, where), strict=True):
+            answered += [one for one in found if isinstance(one, ScoredWalk)]
+            refused += [one for one in found if isinstance(one, Refusal)]
+            progress.advance(bar, len(task))
     if not answered:
-        raise refused[0][1]
-    for file, error in refused:
-        print_note(f"refused: {error}" if str(file) in str(error) else f"refused: {file}: {error}")
+        raise refused[0].error if refused else ConfigError("there are no walks in what was given.")
+    for one in refused:
+        text = str(one.error)
+        print_note(f"refused: {text}" if str(one.path) in text else f"refused: {one.path}: {text}")
     if as_json:
         results = [
-            {"path": str(file), "name": gait.name, "label": gait.label, **prediction.to_dict()}
-            for file, gait, prediction in answered
+            {
+                "path": str(one.path),
+                "name": one.name,
+                "label": one.label,
+                **one.prediction.to_dict(),
+            }
+            for one in answered
         ]
-        left_out = [{"path": str(file), "reason": str(error)} for file, error in refused]
+        left_out = [{"path": str(one.path), "reason": str(one.error)} for one in refused]
         print_json({"results": results, "refused": left_out})
     else:
-        _show([gait for _, gait, _ in answered], [prediction for *_, prediction in answered])
+        _show(answered)
 
 
-def _answer(
-    predictor: "Predictor",
-    walks: "list[tuple[Path, Gait]]",
-    force: bool,
-    refused: list[tuple[Path, MoodwalkError]],
-) -> "Iterator[tuple[Path, Gait, Prediction]]":
-    """Yield an answer for each walk; those that are no walk are appended to `refused`."""
-    from moodwalk.errors import QualityError
-
-    try:
-        predictions = predictor.predict_many([gait for _, gait in walks], force=force)
-        yield from ((file, gait, p) for (file, gait), p in zip(walks, predictions, strict=True))
-    except QualityError as error:
-        if len(walks) == 1:
-            refused.append((walks[0][0], error))
-            return
-        for walk in walks:  # one by one, to tell which
-            yield from _answer(predictor, [walk], force, refused)
-
-
-def _show(gaits: "list[Gait]", predictions: "list[Prediction]") -> None:
-    emotions = list(predictions[0].probabilities)
+def _show(walks: "list[ScoredWalk]") -> None:
+    emotions = list(walks[0].prediction.probabilities)
     print_table(
         "Perceived emotion",
         ("walk", "emotion", *emotions, "steps/min", "frames"),
         (
             (
-                gait.name,
-                "withheld" if p.abstained else p.emotion,
-                *(f"{p.probabilities[emotion]:.0%}" for emotion in emotions),
-                None if p.cadence_spm is None else round(p.cadence_spm),
-                p.n_frames,
+                walk.name,
+                "withheld" if walk.prediction.abstained else walk.prediction.emotion,
+                *(f"{walk.prediction.probabilities[emotion]:.0%}" for emotion in emotions),
+                None if walk.prediction.cadence_spm is None else round(walk.prediction.cadence_spm),
+                walk.prediction.n_frames,
             )
-            for gait, p in zip(gaits, predictions, strict=True)
+            for walk in walks
         ),
     )
-    if len(predictions) == 1:
-        _explain_reading(gaits[0], predictions[0])
-    labelled = [(g, p) for g, p in zip(gaits, predictions, strict=True) if g.label is not None]
+    if len(walks) == 1:
+        _explain_reading(walks[0].prediction)
+    labelled = [walk for walk in walks if walk.label is not None]
     if labelled:
-        n_agree = sum(gait.label == prediction.emotion for gait, prediction in labelled)
+        n_agree = sum(walk.label == walk.prediction.emotion for walk in labelled)
         print_line(
             f"{n_agree} of {len(labelled)} agree with the labels beside them. That is no accuracy if "
             f"the weights were trained on these walks; `moodwalk evaluate` gives one."
         )
 
 
-def _explain_reading(gait: "Gait", prediction: "Prediction") -> None:
+def _explain_reading(prediction: "Prediction") -> None:
     """Say of a single walk why the answer is withheld, and how the recording was read."""
     if prediction.reason:
         print_line(f"Withheld: {prediction.reason}.")
-    reading = gait.reading
+    reading = prediction.reading
     if reading is None:
         return
     derived = f"; derived: {', '.join(reading.derived)}" if reading.derived else ""

@@ -5,6 +5,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
@@ -64,6 +65,7 @@ class MappedJoints:
     findings: tuple[Finding, ...] = ()
 
 
+@lru_cache(maxsize=4096)
 def normalise_name(name: str) -> str:
     """Return a joint's name without namespace, prefix and style, the side in front.
 
