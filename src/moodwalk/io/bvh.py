@@ -187,6 +187,7 @@ def read_bvh(path: str | Path) -> Recording:
         rows = _read_rows(path, lines, blocks, n_channels)
         if n_frames * 2 * n_channels > size:  # a digit and a space each
             raise _too_few(path, sum(len(values) for values in rows), n_frames)
+        check_claim(path, 24 * n_frames * len(nodes))
         findings = [Finding("frame rate", f"{fps:g}", 1.0, evidence)]
         positions = np.empty((n_frames, len(nodes), 3))
         done = 0
@@ -264,7 +265,7 @@ def _parse_hierarchy(lines: _Lines) -> list[_Node]:
             word = words[at].lower()
             taken = 1
             if waiting and word != "{":
-                raise lines.fail(f"{_quote(words[at])} after a name; expected '{{'.")
+                raise lines.fail(f"{_quote(words[at])} behind a name; expected '{{'.")
             if word in ("root", "joint", "end"):
                 named = list(takewhile(lambda word: word != "{", words[at : at + _MAX_NAME]))
                 taken = len(named)
@@ -360,7 +361,9 @@ def _parse_channels(lines: _Lines, node: _Node, words: Sequence[str]) -> int:
     names = words[2 : 2 + int(count)]
     channels = tuple(name.lower() for name in names)
     if len(names) < int(count):
-        raise lines.fail(f"CHANNELS names {len(names)} of {count} channels.")
+        raise lines.fail(
+            f"CHANNELS of {_quote(node.name)} names {len(names)}; expected {count} on this line."
+        )
     for i, (name, channel) in enumerate(zip(names, channels, strict=True)):
         if channel not in _CHANNELS:
             raise lines.fail(
@@ -368,7 +371,9 @@ def _parse_channels(lines: _Lines, node: _Node, words: Sequence[str]) -> int:
                 f"Yrotation or Zrotation."
             )
         if channel in channels[:i]:
-            raise lines.fail(f"{name} is twice among the channels of {_quote(node.name)}.")
+            raise lines.fail(
+                f"{name} is twice among the channels of {_quote(node.name)}; expected it once."
+            )
     node.channels = channels
     return 2 + int(count)
 
@@ -387,7 +392,7 @@ def _find_number_fault(word: str) -> str | None:
         return f"{_quote(word)} is no length or angle; expected at most {_MAX_VALUE:g}."
     if re.fullmatch("[0-9+-]+,[0-9eE+-]+", word):
         return f"{_quote(word)} has a decimal comma; expected a point. Save it with points."
-    return f"{_quote(word)} is no number."
+    return f"{_quote(word)} is no number; expected one such as -12.5."
 
 
 def _quote(word: str) -> str:
@@ -419,7 +424,7 @@ def _parse_motion_header(lines: _Lines) -> tuple[int, float, str]:
             f"a frame takes {_quote(found[1])} seconds; expected {1 / high:g} to {1 / low:g}, 0.033333 "
             f"for 30 frames a second."
         )
-    return int(digits), _find_fps(found[1], time_s), f"Frame Time {found[1]}"
+    return int(digits), _find_fps(found[1], time_s), f"Frame Time {found[1][:40]}"
 
 
 def _find_fps(text: str, time_s: float) -> float:
@@ -451,7 +456,6 @@ def _assign_columns(nodes: Sequence[_Node]) -> tuple[list[_Moves], int]:
 def _check_claims(path: Path, n_frames: int, n_nodes: int, n_channels: int) -> None:
     if not n_channels:
         raise DataFormatError(f"{path}: no joint has channels; expected a skeleton that moves.")
-    check_claim(path, 24 * n_frames * n_nodes)
     n_numbers = n_frames * max(3 * n_nodes, n_channels)
     if n_numbers > MAX_NUMBERS:
         raise DataFormatError(
@@ -493,7 +497,8 @@ def _parse_rows(path: Path, number: int, block: bytes, n_channels: int) -> Float
 def _find_row_fault(path: Path, number: int, block: bytes, n_channels: int) -> DataFormatError:
     for line in block.split(b"\n"):
         number += 1
-        words = line.decode("utf-8", "backslashreplace").split()
+        cells = [cell for cell in line.replace(b"\t", b" ").split(b" ") if cell]
+        words = [cell.decode("utf-8", "backslashreplace") for cell in cells]
         for i, word in enumerate(words, start=1):
             if (fault := _find_number_fault(word)) is not None:
                 return DataFormatError(f"{path}: line {number}, value {i}: {fault}")
@@ -793,7 +798,8 @@ def _find_angles(rotations: FloatArray) -> FloatArray:
 
 def _format_joint(joint: Joint, offsets: Mapping[Joint, FloatArray]) -> list[str]:
     """Return the lines of a joint and all below it; a limb ends where its last joint lies."""
-    offset = " ".join(f"{value:.{_DECIMALS}f}" for value in offsets.get(joint, np.zeros(3)) + 0.0)
+    values = np.round(offsets.get(joint, np.zeros(3)), _DECIMALS) + 0.0  # no -0
+    offset = " ".join(f"{value:.{_DECIMALS}f}" for value in values)
     children = [
         f"  {line}" for child in _CHILDREN[joint] for line in _format_joint(child, offsets)
     ] or ["  End Site", "  {", "    OFFSET 0 0 0", "  }"]

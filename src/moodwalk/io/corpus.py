@@ -21,10 +21,7 @@ from moodwalk.errors import ConfigError, DataFormatError, LabelError, MoodwalkEr
 from moodwalk.gait import Gait, GaitSet
 from moodwalk.io.atomic import cannot_write, check_writable
 from moodwalk.io.tables import ParquetSink, load_pyarrow, stream_parquet
-from moodwalk.io.writers import (
-    _check_texts,  # pyright: ignore[reportPrivateUsage]
-    _to_float32,  # pyright: ignore[reportPrivateUsage]
-)
+from moodwalk.io.writers import check_texts, to_float32
 
 __all__ = [
     "CorpusWriter",
@@ -287,8 +284,8 @@ class CorpusWriter:
         if not self._writing:
             raise DataFormatError(f"{self._path} is closed; expected `write` in its block.")
         for gait in gaits:
-            gait = _to_float32(self._path, gait)
-            _check_texts(self._path, gait)
+            gait = to_float32(self._path, gait)
+            check_texts(self._path, gait)
             self.n_gaits += 1
             if not gait.name:
                 gait = replace(gait, name=f"{self.n_gaits:08d}")

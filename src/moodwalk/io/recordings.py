@@ -36,7 +36,7 @@ class ReadOptions:
     Parameters
     ----------
     fps
-        Frames per second, where the file is wrong or silent.
+        Frames per second, where the file is wrong or silent; of tables of joints, where they are silent.
     joint_map
         Which recorded joint is which of the 16, or a file that says so; None to tell by their names.
     person
@@ -107,8 +107,7 @@ def read_recordings(path: str | Path, options: ReadOptions | None = None) -> lis
         return [_set_rate(read_c3d(path), options)]
     found = options.load_map()
     names: Sequence[str] | None = found.order or None if found is not None else None
-    recordings = read_joint_table(path, options.fps, joint_names=names)
-    return [_set_rate(recording, options) for recording in recordings]
+    return read_joint_table(path, options.fps, joint_names=names)
 
 
 def read_walks(path: str | Path, options: ReadOptions | None = None) -> GaitSet:

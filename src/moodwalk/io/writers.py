@@ -20,7 +20,15 @@ from moodwalk.io.emotion_gait import EmotionGaitSink
 from moodwalk.io.npz import NpzSink
 from moodwalk.io.tables import CsvSink, ParquetSink, load_pyarrow
 
-__all__ = ["FORMATS", "GaitWriter", "check_space", "estimate_size", "open_writer"]
+__all__ = [
+    "FORMATS",
+    "GaitWriter",
+    "check_space",
+    "check_texts",
+    "estimate_size",
+    "open_writer",
+    "to_float32",
+]
 
 FORMATS = (".h5", ".hdf5", ".parquet", ".csv", ".npz")
 """The suffixes that can be written."""
@@ -231,9 +239,9 @@ class _Writer:
     def write(self, gaits: Iterable[Gait]) -> None:
         if self.failure is not None:
             raise self.failure
-        piece = [_to_float32(self._path, gait) for gait in gaits]
+        piece = [to_float32(self._path, gait) for gait in gaits]
         for gait in piece:
-            _check_texts(self._path, gait)
+            check_texts(self._path, gait)
         try:
             self._sink.write(piece)
         except MoodwalkError:  # refused before anything was written
@@ -270,7 +278,21 @@ def _find_format(path: Path) -> str:
     return suffix
 
 
-def _to_float32(path: Path, gait: Gait) -> Gait:
+def to_float32(path: Path, gait: Gait) -> Gait:
+    """Return a gait as files hold it, or refuse one that no format can hold.
+
+    Parameters
+    ----------
+    path
+        How messages name the file.
+    gait
+        The gait.
+
+    Raises
+    ------
+    DataFormatError
+        If a joint misses some of its coordinates, or a position is beyond float32.
+    """
     missing = np.isnan(gait.positions)
     if (missing.any(axis=2) != missing.all(axis=2)).any():
         frame, joint = np.argwhere(missing.any(axis=2) & ~missing.all(axis=2))[0]
@@ -291,7 +313,21 @@ def _to_float32(path: Path, gait: Gait) -> Gait:
     return gait.with_positions(positions)
 
 
-def _check_texts(path: Path, gait: Gait) -> None:
+def check_texts(path: Path, gait: Gait) -> None:
+    """Check that name and subject are text of one line.
+
+    Parameters
+    ----------
+    path
+        How messages name the file.
+    gait
+        The gait.
+
+    Raises
+    ------
+    DataFormatError
+        If one holds a control character.
+    """
     # formats differ in what they do to control characters and halves of characters: none to all
     for field, text in (("name", gait.name), ("subject", gait.subject or "")):
         if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
