@@ -25,7 +25,8 @@ import numpy as np
 from moodwalk.errors import MoodwalkError
 from moodwalk.gait import Gait
 from moodwalk.io import load_emotion_gait, open_writer
-from moodwalk.io.bvh import read_bvh, write_bvh
+from moodwalk.io.bvh import read_bvh
+from moodwalk.io.bvh_writing import write_bvh
 from moodwalk.io.corpus import iterate_corpus
 from moodwalk.io.joint_tables import begins_joint_table, is_joint_table, read_joint_table
 from moodwalk.skeleton import Joint

@@ -42,7 +42,7 @@ from moodwalk.gait import Gait, GaitSet
 from moodwalk.intake.quality import assess_walk
 from moodwalk.io import read
 from moodwalk.io.atomic import write_whole_text
-from moodwalk.io.bvh import write_bvh
+from moodwalk.io.bvh_writing import write_bvh
 from moodwalk.models.checkpoint import Checkpoint
 from moodwalk.predict import Predictor
 
@@ -65,10 +65,7 @@ def main() -> None:
     gaits = read(given.data).only_labelled()
     done: dict[str, Any] = json.loads(given.out.read_text()) if given.out.exists() else {}
     todo = [
-        (name, fold)
-        for fold in range(N_FOLDS)
-        for name in VARIANTS
-        if f"{name}-{fold}" not in done
+        (name, fold) for fold in range(N_FOLDS) for name in VARIANTS if f"{name}-{fold}" not in done
     ]
     with ProcessPoolExecutor(given.jobs) as pool:
         running = {pool.submit(run, given.data, name, fold): (name, fold) for name, fold in todo}
@@ -76,7 +73,9 @@ def main() -> None:
             name, fold = running[future]
             done[f"{name}-{fold}"] = future.result()
             write_whole_text(given.out, json.dumps(done, indent=1, sort_keys=True) + "\n")
-            print(f"{name}, fold {fold}: done ({len(done)} of {N_FOLDS * len(VARIANTS)})", flush=True)
+            print(
+                f"{name}, fold {fold}: done ({len(done)} of {N_FOLDS * len(VARIANTS)})", flush=True
+            )
     report(gaits, done)
 
 

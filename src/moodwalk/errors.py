@@ -6,6 +6,7 @@
     ├── LabelError        a label or label order makes no sense (also ValueError)
     ├── ConfigError       an option or a combination of options (also ValueError)
     ├── CheckpointError   weights that do not fit or are damaged (also ValueError)
+    ├── MediaError        a video that cannot be read           (also ValueError)
     ├── QualityError      a walk too poor to answer from        (also ValueError)
     └── WorkerError       a worker process that ended in the middle (also RuntimeError)
 
@@ -18,6 +19,7 @@ __all__ = [
     "ConfigError",
     "DataFormatError",
     "LabelError",
+    "MediaError",
     "MoodwalkError",
     "MoodwalkWarning",
     "QualityError",
@@ -48,6 +50,10 @@ class ConfigError(MoodwalkError, ValueError):
 
 class CheckpointError(MoodwalkError, ValueError):
     """Weights that are damaged, or that belong to another network."""
+
+
+class MediaError(MoodwalkError, ValueError):
+    """A video that cannot be read, or that shows nobody."""
 
 
 class QualityError(MoodwalkError, ValueError):

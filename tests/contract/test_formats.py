@@ -195,7 +195,7 @@ def test_the_code_of_the_document_runs(tmp_path, monkeypatch, capsys):
     text = (Path(__file__).parents[2] / "docs" / "formats.md").read_text()
     blocks = re.findall(r"\n\n((?:    .*\n)+)", text)
     codes = [textwrap.dedent(block) for block in blocks if "import" in block]
-    assert len(codes) == 2
+    assert len(codes) == 3
     monkeypatch.chdir(tmp_path)
     names = {"pieces": [[make_walk(0), make_walk(1)], [make_walk(2)]]}
     exec(codes[0], names)
@@ -204,3 +204,6 @@ def test_the_code_of_the_document_runs(tmp_path, monkeypatch, capsys):
     exec(codes[1], names)
     assert capsys.readouterr().out == "3 (40, 16, 3)\n"
     np.testing.assert_array_equal(names["walks"][2], make_walk(2).positions, strict=True)
+    exec(codes[2], names)
+    assert names["n_gaits"] == 3
+    assert capsys.readouterr().out.startswith("3 {")

@@ -8,7 +8,7 @@ import pytest
 
 from moodwalk.cli import main
 from moodwalk.io import list_walks, read, read_gait
-from moodwalk.io.bvh import write_bvh
+from moodwalk.io.bvh_writing import write_bvh
 from moodwalk.skeleton import MIRROR, Joint
 from moodwalk.walker import WalkerParameters, simulate_gait
 

@@ -103,7 +103,7 @@ def convert(
 ) -> None:
     """Write walks of any readable kind in a format of moodwalk, on the 16 joints."""
     from moodwalk.io import open_writer
-    from moodwalk.io.bvh import write_bvh
+    from moodwalk.io.bvh_writing import write_bvh
     from moodwalk.io.corpus import is_corpus, iterate_corpus, write_corpus
     from moodwalk.io.writers import FORMATS
 

@@ -13,7 +13,8 @@ from scipy.spatial.transform import Rotation
 from moodwalk.errors import DataFormatError
 from moodwalk.gait import MAX_FRAMES, Gait
 from moodwalk.io import bvh
-from moodwalk.io.bvh import begins_bvh, read_bvh, write_bvh
+from moodwalk.io.bvh import begins_bvh, read_bvh
+from moodwalk.io.bvh_writing import write_bvh
 from moodwalk.skeleton import BONES, Joint
 from moodwalk.walker import WalkerParameters, simulate_gait, simulate_walks
 
