@@ -123,4 +123,3 @@ def fit_rhythm(along: NDArray[np.float64], fps: float) -> Rhythm:
     best = int(explained.argmax())
     cadence = float(cadences[best])
     return Rhythm(cadence, float(explained[best]), cadence / 120 * n_seen)
-

@@ -1,62 +1,42 @@
 """Strikes and offs of the feet, gait cycles, and what they measure: time, length, speed, symmetry."""
 
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moodwalk.body import compute_bend
-from moodwalk.cycles import fit_rhythm
-from moodwalk.gait import MIN_FRAMES, Gait
-from moodwalk.skeleton import Joint
+from moodwalk.gait import Gait
+from moodwalk.legs import CUTOFF_HZ, LegMotion, low_pass, measure_legs
 
 __all__ = [
     "LEAST_SWING",
     "FootEvents",
     "GaitParameters",
-    "LegMotion",
     "compute_gait_parameters",
     "compute_leg_parameters",
     "find_cycles",
     "find_events",
-    "measure_legs",
     "take_strides",
 ]
 
 FloatArray = NDArray[np.float64]
 Sides = tuple[tuple[float, ...], tuple[float, ...]]
 
-CUTOFF_HZ = 6.0
-"""Low-pass of the joints' paths, the usual one of gait analysis (Winter 2009)."""
-
-LONGEST_GAP_S = 0.2
 CYCLE_RANGE_S = (0.5, 3.2)
 """Stride times that count: 240 to 37 steps a minute."""
 
 LEAST_SWING = 0.08
 """Share of the leg by which feet that step pass each other: steps of 5 cm have 0.1, noise of 1 cm 0.04."""
 
-_TURN_WINDOW_S = 1.2
-_TURN_DEG = 25.0  # a heading that varies by less is sway, not a turn
-_TRAVEL_SHARE = 0.2  # of the feet's speed relative to the pelvis; 0.5 over ground, 0 in place
+_DROWNED = 0.05  # noise above the low-pass, as a share of the swing
+_SLOW = 8.0  # times the rate of cycles: what is faster says nothing of strikes
 _FLAT = (0.16, 0.42)  # share of the cycle after a strike in which the sole is flat on the ground
 _CARRYING = (0.09, 0.5)  # and in which it carries
 _STANCE = 0.6  # share of the cycle from strike to off
 _FASTEST = 0.08  # share of the cycle after each strike at which the pelvis is fastest
 _MOST_SWELL = 0.6
-_LEAST_UPRIGHT = 0.8  # cosine; a line from the feet that leans more is a sitting body's
-_LEGS = (
-    Joint.ROOT,
-    Joint.RIGHT_HIP,
-    Joint.LEFT_HIP,
-    Joint.RIGHT_KNEE,
-    Joint.LEFT_KNEE,
-    Joint.RIGHT_FOOT,
-    Joint.LEFT_FOOT,
-)
-_FEET = (Joint.RIGHT_FOOT, Joint.LEFT_FOOT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,169 +108,6 @@ class GaitParameters:
         return asdict(self)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class LegMotion:
-    """How the legs move, in axes that turn with the body.
-
-    Parameters
-    ----------
-    first
-        The frame of the gait that is frame 0 here: joints may be missing before.
-    fps
-        Frames per second.
-    feet
-        (T, 2, 3) right and left foot relative to the pelvis, low-passed: to the left, up, ahead.
-        Ahead is what it is if the sides are what their names say.
-    raw
-        The same, not low-passed.
-    ground
-        (T, 2, 3) right and left foot in the axes of the gait, not low-passed.
-    pelvis
-        (T, 3) the pelvis in the axes of the gait, low-passed.
-    heading
-        (T,) direction of the body about the vertical, radians, 0 is +z.
-    way
-        (2,) unit vector, left and ahead: where the walk goes, in the turning axes.
-    along
-        (T, 2) right and left foot relative to the pelvis along the way, low-passed.
-    speed
-        Of the pelvis along the way, units a second; 0 in place.
-    leg
-        Length of thigh and shank, median.
-    bend
-        How far the knees lie ahead of the line from hip to foot, mean, as a share of the leg.
-    lifted
-        Correlation of a foot's height over the other one with its movement ahead: 1 forwards, -1
-        backwards.
-    rhythm_spm, explained, n_cycles
-        The sine that comes nearest to the feet passing each other (`moodwalk.cycles.Rhythm`).
-    travels
-        Whether the pelvis moves over the ground.
-    fixed
-        Whether the root stays at one point in every frame, as no body does.
-    """
-
-    first: int
-    fps: float
-    feet: FloatArray
-    raw: FloatArray
-    ground: FloatArray
-    pelvis: FloatArray
-    heading: FloatArray
-    way: FloatArray
-    along: FloatArray
-    speed: float
-    leg: float
-    bend: float
-    lifted: float
-    rhythm_spm: float
-    explained: float
-    n_cycles: float
-    travels: bool
-    fixed: bool
-
-    @property
-    def swing(self) -> float:
-        """How far the feet pass each other, 5th to 95th percentile, as a share of the leg."""
-        low, high = np.percentile(self.along[:, 0] - self.along[:, 1], (5, 95))
-        return float(high - low) / self.leg
-
-    @property
-    def cycle_frames(self) -> float:
-        """Frames of a cycle by the rhythm."""
-        return 120.0 / self.rhythm_spm * self.fps
-
-
-def measure_legs(gait: Gait) -> LegMotion | None:
-    """Measure how the legs move relative to the pelvis.
-
-    Parameters
-    ----------
-    gait
-        Any recording of a body; +y is up where it travels. Gaps up to 0.2 s are bridged; of the
-        stretches without longer ones the longest counts. Other joints than root, hips, knees and
-        feet may be missing.
-
-    Returns
-    -------
-    LegMotion or None
-        None where fewer than four frames are complete, or the legs have no length.
-
-    Notes
-    -----
-    Ahead is square to the mean of hip and shoulder lines, smoothed where it turns by more than 25
-    degrees. A body whose root stays in place has no vertical of its own in Emotion-Gait: there, up
-    is the line from the mean of both feet to the pelvis. The way is the mean travel in these axes,
-    so that walking backwards or sideways and curves are followed; in place it is the line along
-    which the feet pass each other, towards where the foot that is lifted goes.
-    """
-    found = _take_complete(gait)
-    if found is None:
-        return None
-    first, x = found
-    fps = gait.fps
-    feet, pelvis = x[:, _FEET], x[:, _LEGS[:3]].mean(axis=1)
-    thighs = np.linalg.norm(x[:, _LEGS[3:5]] - x[:, _LEGS[1:3]], axis=2)
-    shanks = np.linalg.norm(x[:, _LEGS[5:7]] - x[:, _LEGS[3:5]], axis=2)
-    leg = float(np.median(thighs) + np.median(shanks))
-    if not leg > 0:
-        return None
-    fixed = float(np.ptp(x[:, Joint.ROOT], axis=0).max()) < 0.01 * leg
-    up = np.array([0.0, 1.0, 0.0])
-    if fixed:
-        line = (pelvis - feet.mean(axis=1)).mean(axis=0)
-        line = line / max(float(np.linalg.norm(line)), 1e-12)
-        up = line if line[1] > _LEAST_UPRIGHT else up
-    axes, heading = _find_axes(x, up, fps)
-    raw = np.einsum("tfc,tac->tfa", feet - pelvis[:, None], axes)
-    both = _low_pass(np.concatenate([raw, pelvis[:, None]], axis=1), fps)
-    smooth, pelvis = both[:, :2], both[:, 2]
-    velocity = np.einsum("tac,tc->ta", axes, np.gradient(pelvis, axis=0))[:, [0, 2]] * fps
-    course = velocity.mean(axis=0)
-    apart = smooth[:, 0] - smooth[:, 1]
-    rate = np.gradient(apart[:, [0, 2]], axis=0) * fps
-    travels = not fixed and float(np.linalg.norm(course)) > max(
-        _TRAVEL_SHARE * float(np.linalg.norm(rate, axis=1).mean()) / 2, 0.05 * leg
-    )
-    if travels:
-        way = course / np.linalg.norm(course)
-    else:
-        level = apart[:, [0, 2]] - apart[:, [0, 2]].mean(axis=0)
-        way = np.linalg.svd(level, full_matrices=False)[2][0]
-    lifted = _correlate(apart[:, 1], rate @ way)
-    if not travels and lifted < 0:
-        way, lifted = -way, -lifted
-    along = smooth[:, :, [0, 2]] @ way
-    rhythm = fit_rhythm(along[:, 0] - along[:, 1], fps)
-    bends = np.einsum("tlc,tc->tl", compute_bend(x, _KNEES), axes[:, 2])
-    return LegMotion(
-        first=first,
-        fps=fps,
-        feet=smooth,
-        raw=raw,
-        ground=feet,
-        pelvis=pelvis,
-        heading=heading,
-        way=way,
-        along=along,
-        speed=float(course @ way) if travels else 0.0,
-        leg=leg,
-        bend=float(bends.mean()) / leg,
-        lifted=lifted,
-        rhythm_spm=rhythm.cadence_spm,
-        explained=rhythm.explained,
-        n_cycles=rhythm.n_cycles,
-        travels=travels,
-        fixed=fixed,
-    )
-
-
-_KNEES = (
-    (Joint.RIGHT_HIP, Joint.RIGHT_KNEE, Joint.RIGHT_FOOT),
-    (Joint.LEFT_HIP, Joint.LEFT_KNEE, Joint.LEFT_FOOT),
-)
-
-
 def find_events(legs: LegMotion) -> FootEvents:
     """Find strikes and offs from where the feet are relative to the pelvis.
 
@@ -309,7 +126,8 @@ def find_events(legs: LegMotion) -> FootEvents:
     Notes
     -----
     Extremes must stand out by a third of the foot's range, and those of one kind lie at least 0.6
-    cycles apart, if a sine explains at least half of the swing. Time between frames comes from the parabola
+    cycles apart, if a sine explains at least half of the swing; what is faster than 8 times the
+    cycle is then taken out. Time between frames comes from the parabola
     through the frames around the extreme. The joint is the ankle: it is farthest ahead shortly
     before the sole meets the ground.
 
@@ -319,8 +137,12 @@ def find_events(legs: LegMotion) -> FootEvents:
        treadmill and overground walking using kinematic data, Gait & Posture 27(4), 710-714,
        doi:10.1016/j.gaitpost.2007.07.007.
     """
-    strikes = [_find_peaks(legs, legs.along[:, side]) for side in (0, 1)]
-    offs = [_find_peaks(legs, -legs.along[:, side]) for side in (0, 1)]
+    along = legs.along
+    cutoff_hz = _SLOW * legs.fps / legs.cycle_frames
+    if legs.explained >= 0.5 and cutoff_hz < CUTOFF_HZ:
+        along = low_pass(along, legs.fps, cutoff_hz)
+    strikes = [_find_peaks(legs, along[:, side]) for side in (0, 1)]
+    offs = [_find_peaks(legs, -along[:, side]) for side in (0, 1)]
     return FootEvents(strikes[0], offs[0], strikes[1], offs[1])
 
 
@@ -336,8 +158,9 @@ def find_cycles(gait: Gait) -> tuple[tuple[float, float], ...]:
     -------
     tuple of (float, float)
         Start and end in frames, from a strike to the next of the same foot, of the foot that shows more
-        of them; ascending, without overlap. Where no foot strikes twice but there is a cycle, as
-        in Emotion-Gait, one that begins with the first frame. Empty where nobody walks.
+        of them; ascending, without overlap. Where no foot strikes twice but there is about a cycle
+        (0.6 and more), as in Emotion-Gait, one that begins with the first frame. Empty where nobody
+        walks.
     """
     legs = measure_legs(gait)
     if legs is None:
@@ -347,7 +170,7 @@ def find_cycles(gait: Gait) -> tuple[tuple[float, float], ...]:
     cycles = max(sides, key=lambda some: (len(some), -some[0][0] if some else 0.0))
     if cycles:
         return tuple(cycles)
-    if legs.swing < LEAST_SWING or legs.explained < 0.5 or not 0.75 <= legs.n_cycles < 2.2:
+    if legs.swing < LEAST_SWING or legs.explained < 0.5 or not 0.6 <= legs.n_cycles < 2.2:
         return ()
     last = legs.first + len(legs.along) - 1
     return ((float(legs.first), float(min(last, legs.first + legs.cycle_frames))),)
@@ -396,12 +219,16 @@ def compute_leg_parameters(legs: LegMotion, events: FootEvents) -> GaitParameter
     n_strides = len(durations)
     if n_strides:
         usual = float(np.median(durations))
-        cycle = float(durations[np.abs(durations - usual) <= 0.4 * usual].mean())
+        near = np.abs(durations - usual) <= 0.4 * usual
+        cycle = float(durations[near].mean()) if near.any() else usual
     elif legs.explained >= 0.8 and legs.n_cycles >= 0.75:
         cycle = legs.cycle_frames
     else:
         return GaitParameters()
     length, width = _measure_ground(legs, events, cycle) if legs.travels else (None, None)
+    if _is_drowned(legs):
+        cycle = legs.cycle_frames
+        length = _measure_drift(legs) * cycle if legs.travels else None
     if length is None:
         over_ground = legs.speed * cycle / legs.fps
         length = over_ground if legs.travels else _measure_sweep(legs, events, cycle)
@@ -409,19 +236,37 @@ def compute_leg_parameters(legs: LegMotion, events: FootEvents) -> GaitParameter
         across = np.array([-legs.way[1], legs.way[0]])
         width = abs(float((legs.raw[:, 0] - legs.raw[:, 1])[:, [0, 2]].mean(axis=0) @ across))
     right, left = (_measure_steps(events, side, cycle) for side in (0, 1))
-    even = right is not None and left is not None
+    step, symmetry = cycle / 2, None
+    if right is not None and left is not None:
+        step, symmetry = (right + left) / 2, 200.0 * (right - left) / (right + left)
     return GaitParameters(
         cadence_spm=120.0 * legs.fps / cycle,
-        step_time_s=(right + left) / 2 / legs.fps if even else cycle / 2 / legs.fps,
+        step_time_s=step / legs.fps,
         stride_time_s=cycle / legs.fps,
         stride_length_m=length,
         step_length_m=None if length is None else length / 2,
         speed_mps=None if length is None else length * legs.fps / cycle,
         step_width_m=width,
-        symmetry=200.0 * (right - left) / (right + left) if even else None,
+        symmetry=symmetry,
         double_support=_measure_double_support(events, cycle) if abs(legs.way[1]) > 0.7 else None,
         n_strides=n_strides,
     )
+
+
+def _is_drowned(legs: LegMotion) -> bool:
+    """Return whether steps are so small against the noise that only means over all of them are sure."""
+    rest = legs.raw[:, :, [0, 2]] @ legs.way - legs.along
+    small = float(rest.std()) > _DROWNED * legs.swing * legs.leg
+    straight = float(np.ptp(legs.heading)) == 0.0
+    return small and straight and legs.explained > 0.85 and legs.n_cycles >= 3
+
+
+def _measure_drift(legs: LegMotion) -> float:
+    """Return how far the pelvis goes along a straight way, units a frame, by the line through all frames."""
+    sine, cosine = float(np.sin(legs.heading[0])), float(np.cos(legs.heading[0]))
+    course = legs.way @ np.array([[cosine, -sine], [sine, cosine]])  # left and ahead, as x and z
+    times = np.arange(len(legs.pelvis)) - (len(legs.pelvis) - 1) / 2
+    return float(times @ (legs.pelvis[:, [0, 2]] @ course)) / float(times @ times)
 
 
 def take_strides(events: FootEvents, side: int, fps: float) -> list[tuple[float, float]]:
@@ -432,7 +277,7 @@ def take_strides(events: FootEvents, side: int, fps: float) -> list[tuple[float,
     """
     own, other, offs = events.strikes[side], events.strikes[1 - side], events.offs[side]
     strides: list[tuple[float, float]] = []
-    for start, end in zip(own[:-1], own[1:], strict=True):
+    for start, end in pairwise(own):
         duration = end - start
         between = [(strike - start) / duration for strike in other if start < strike < end]
         left = sum(start < off < end for off in offs)
@@ -454,17 +299,25 @@ def _measure_ground(
             if start >= 0 and end <= len(legs.ground):
                 stands.append((strike, side, legs.ground[start:end, side][:, [0, 2]].mean(axis=0)))
     stands.sort(key=lambda stand: stand[0])
-    lengths: list[float] = []
+    lines: list[FloatArray] = []
     widths: list[float] = []
-    for (_, one, a), (_, two, b), (_, three, c) in zip(stands, stands[1:], stands[2:], strict=False):
+    for (_, one, a), (_, two, b), (_, three, c) in zip(
+        stands, stands[1:], stands[2:], strict=False
+    ):
         if one == three != two:
-            line = c - a
-            lengths.append(float(np.linalg.norm(line)))
-            offset = b - a
-            widths.append(abs(float(line[0] * offset[1] - line[1] * offset[0])) / lengths[-1])
-    if not lengths:
+            line, offset = c - a, b - a
+            length = max(float(np.linalg.norm(line)), 1e-12 * legs.leg)
+            lines.append(line)
+            widths.append(abs(float(line[0] * offset[1] - line[1] * offset[0])) / length)
+    if not lines:
         return None, None
-    return float(np.mean(lengths)), float(np.mean(widths))
+    straight = float(np.ptp(legs.heading)) == 0.0  # errors of places in between cancel
+    length = (
+        np.linalg.norm(np.mean(lines, axis=0))
+        if straight
+        else np.mean(np.linalg.norm(lines, axis=1))
+    )
+    return float(length), float(np.mean(widths))
 
 
 def _measure_sweep(legs: LegMotion, events: FootEvents, cycle: float) -> float | None:
@@ -482,8 +335,9 @@ def _measure_sweep(legs: LegMotion, events: FootEvents, cycle: float) -> float |
         matrix = np.stack([even, wave], axis=1)
         stride, swell = np.linalg.lstsq(matrix, back, rcond=None)[0].tolist()
         rest = back - matrix @ [stride, swell]
-        spread = np.linalg.pinv(matrix.T @ matrix)[1, 1] * float(rest @ rest) / (len(even) - 2)
-        if stride > 0 and swell > 2.5 * float(np.sqrt(spread)):
+        variance = np.linalg.pinv(matrix.T @ matrix)[1, 1] * float(rest @ rest) / (len(even) - 2)
+        error = float(np.sqrt(variance))
+        if swell > 3.2 * error and error < 0.15 * stride:
             if swell <= _MOST_SWELL * stride:
                 return stride
             even = even + _MOST_SWELL * wave
@@ -581,82 +435,3 @@ def _find_top(values: FloatArray, start: int, peak: int) -> float:
     square, slope, _ = np.polyfit(times, values, 2).tolist()
     top = -slope / (2.0 * square) if square < 0 else 0.0
     return peak + (top if times[0] <= top <= times[-1] else 0.0)
-
-
-def _take_complete(gait: Gait) -> tuple[int, FloatArray] | None:
-    """Return the longest stretch in which the legs are complete, and its first frame."""
-    x = gait.positions.astype(np.float64)
-    missing = np.isnan(x[:, _LEGS]).any(axis=(1, 2))
-    if not missing.any():
-        return 0, x
-    frames = np.arange(len(x))
-    for joint in _LEGS:
-        gone = np.isnan(x[:, joint]).any(axis=1)
-        if gone.any() and not gone.all():
-            seen = frames[~gone]
-            after = np.searchsorted(seen, frames)
-            inner = gone & (after > 0) & (after < len(seen))
-            gap = seen[np.minimum(after, len(seen) - 1)] - seen[np.maximum(after - 1, 0)] - 1
-            fill = inner & (gap <= LONGEST_GAP_S * gait.fps)
-            for axis in range(3):
-                x[fill, joint, axis] = np.interp(frames[fill], seen, x[seen, joint, axis])
-    missing = np.isnan(x[:, _LEGS]).any(axis=(1, 2))
-    edges = np.flatnonzero(np.diff(np.concatenate([[True], missing, [True]]).astype(np.int8)))
-    runs = [(int(b - a), int(a)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
-    length, first = max(runs, default=(0, 0))
-    return (first, x[first : first + length]) if length >= MIN_FRAMES else None
-
-
-def _find_axes(x: FloatArray, up: FloatArray, fps: float) -> tuple[FloatArray, FloatArray]:
-    """Return (T, 3, 3), rows to the left, up and ahead, and (T,) the heading in radians."""
-    across = x[:, Joint.LEFT_HIP] - x[:, Joint.RIGHT_HIP]
-    across = across + np.nan_to_num(x[:, Joint.LEFT_SHOULDER] - x[:, Joint.RIGHT_SHOULDER])
-    across = across - (across @ up)[:, None] * up
-    left = _average(across, round(_TURN_WINDOW_S * fps))
-    mean = across.mean(axis=0)
-    if float(np.linalg.norm(mean)) < 1e-9 * float(np.abs(x).max() + 1e-300):
-        mean = np.array([1.0, 0.0, 0.0])
-    angle = np.unwrap(np.arctan2(left @ np.cross(up, mean), left @ mean * np.linalg.norm(up)))
-    turned = float(np.degrees(np.ptp(angle))) > _TURN_DEG
-    lengths = np.linalg.norm(left, axis=1)
-    if not turned or not (lengths > 1e-9 * float(lengths.max())).all():
-        left = np.broadcast_to(mean, left.shape)
-    left = left / np.linalg.norm(left, axis=1, keepdims=True)
-    ahead = np.cross(left, up)
-    axes = np.stack([left, np.broadcast_to(up, left.shape), ahead], axis=1)
-    return axes, np.unwrap(np.arctan2(ahead[:, 0], ahead[:, 2]))
-
-
-def _average(values: FloatArray, width: int) -> FloatArray:
-    """Return moving means over about `width` frames, fewer towards the ends."""
-    half = max(1, min(width, len(values)) // 2)
-    sums = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
-    at = np.arange(len(values))
-    start, end = np.maximum(at - half, 0), np.minimum(at + half + 1, len(values))
-    return (sums[end] - sums[start]) / (end - start)[:, None]
-
-
-def _low_pass(values: FloatArray, fps: float) -> FloatArray:
-    """Return values without what is faster than 6 Hz, without lag (Butterworth, forth and back)."""
-    if fps <= 2.5 * CUTOFF_HZ:
-        return values
-    from scipy.signal import sosfiltfilt
-
-    return sosfiltfilt(_design_filter(fps), values, axis=0, padlen=min(len(values) - 1, int(fps / 3) + 3))
-
-
-@lru_cache(maxsize=8)
-def _design_filter(fps: float) -> FloatArray:
-    from scipy.signal import butter
-
-    return butter(2, CUTOFF_HZ * _TWO_PASSES, fs=fps, output="sos")
-
-
-_TWO_PASSES = (2**0.5 - 1) ** -0.25
-"""A filter of order 2 that runs forth and back has a lower cutoff than either pass."""
-
-
-def _correlate(a: FloatArray, b: FloatArray) -> float:
-    a, b = a - a.mean(), b - b.mean()
-    size = float(np.sqrt((a @ a) * (b @ b)))
-    return float(a @ b) / size if size > 0 else 0.0

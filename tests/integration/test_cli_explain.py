@@ -6,7 +6,7 @@ import pytest
 
 from moodwalk.cli import main
 from moodwalk.emotion import EMOTIONS
-from moodwalk.io.writers import write_gaits
+from moodwalk.io.writers import open_writer
 from moodwalk.skeleton import Joint
 from moodwalk.walker import simulate_gait
 
@@ -33,6 +33,11 @@ def files(tmp_path_factory):
     write_gaits(folder / "one.npz", [first])
     write_gaits(folder / "two.npz", [first, second])
     return folder
+
+
+def write_gaits(path, gaits):
+    with open_writer(path) as writer:
+        writer.write(gaits)
 
 
 def assert_one_line_and_nothing_else(status, out, err):
@@ -86,14 +91,13 @@ def test_ones_own_walk_can_be_the_reference(call, files, tmp_path):
     assert document["page"] == str(page)
 
 
-def test_of_a_long_walk_a_minute_is_explained(call, tmp_path):
-    pytest.importorskip("captum")
-    write_gaits(tmp_path / "long.npz", [simulate_gait(n_frames=700, fps=10.0, seed=5, name="long")])
+def test_of_a_long_walk_the_middle_is_explained(call, tmp_path, monkeypatch):
+    monkeypatch.setattr("moodwalk.explain.attribution.LONGEST_S", 4.0)
+    write_gaits(tmp_path / "long.npz", [simulate_gait(n_frames=420, seed=5, name="long")])
     status, out, err = call("explain", tmp_path / "long.npz", "--json")
     assert status == 0
-    assert "note: " in err
-    assert "the minute from 5 s on is explained" in err
-    assert json.loads(out)["n_frames"] == 600
+    assert "lasts 14 s; 4 s of it, from 5 s on, are used" in err
+    assert json.loads(out)["n_frames"] == 120
 
 
 @pytest.mark.parametrize(

@@ -258,7 +258,9 @@ def test_twins_keep_one_length_when_proportions_vary():
     varied = Augmentation(proportions=0.2)(walk, np.random.default_rng(4))
     ratios = {}
     for parent, child in BONES:
-        lengths = [np.linalg.norm(x[:, child] - x[:, parent], axis=1).mean() for x in (walk, varied)]
+        lengths = [
+            np.linalg.norm(x[:, child] - x[:, parent], axis=1).mean() for x in (walk, varied)
+        ]
         ratios[child] = lengths[1] / lengths[0]
         assert 1 / 1.2 <= ratios[child] <= 1.2
     assert len({round(ratio, 6) for ratio in ratios.values()}) == 9  # six pairs, three alone

@@ -19,6 +19,7 @@ LAYERS = (
         "body",
         "cycles",
         "features",
+        "legs",
         "pose",
         "preprocess",
         "splitting",

@@ -20,6 +20,7 @@ from moodwalk.cli import (
     demo,
     evaluate,
     experiment,
+    explain,
     features,
     generate,
     predict,
@@ -54,6 +55,7 @@ COMMANDS: tuple[Callable[[typer.Typer], None], ...] = (
     evaluate.register,
     experiment.register,
     predict.register,
+    explain.register,
     generate.register,
     checkpoint.register,
 )

@@ -218,8 +218,8 @@ def _show_readings(readings: "list[tuple[str, Reading]]") -> None:
         )
     for name, reading in readings[:N_READINGS_SHOWN]:
         for finding in reading.findings:
-            sure = f"{finding.confidence:.0%} sure"
-            print_line(f"{name}: {finding.what}: {finding.value} ({finding.evidence}; {sure})")
+            evidence = "; ".join(filter(None, (finding.evidence, f"{finding.confidence:.0%} sure")))
+            print_line(f"{name}: {finding.what}: {finding.value} ({evidence})")
     if len(readings) > N_READINGS_SHOWN:
         print_line(f"and {len(readings) - N_READINGS_SHOWN} more; all with --json.")
 

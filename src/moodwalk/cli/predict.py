@@ -139,4 +139,5 @@ def _explain_reading(prediction: "Prediction") -> None:
     derived = f"; derived: {', '.join(reading.derived)}" if reading.derived else ""
     print_line(f"{reading.format}, joints as in {reading.skeleton}{derived}.")
     for finding in reading.findings:
-        print_line(f"  {finding.what}: {finding.value} ({finding.evidence})")
+        evidence = f" ({finding.evidence})" if finding.evidence else ""
+        print_line(f"  {finding.what}: {finding.value}{evidence}")

@@ -1,24 +1,17 @@
 """Is it a walk? What a recording shows, by name, with the figures that say so."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moodwalk.body import compute_bend
 from moodwalk.errors import QualityError
 from moodwalk.gait import Gait
-from moodwalk.skeleton import BONES, Joint
-from moodwalk.strides import (
-    LEAST_SWING,
-    GaitParameters,
-    LegMotion,
-    compute_leg_parameters,
-    find_events,
-    measure_legs,
-)
+from moodwalk.intake.plausibility import find_faults, name_faults
+from moodwalk.legs import LegMotion, measure_legs
+from moodwalk.skeleton import Joint
+from moodwalk.strides import LEAST_SWING, GaitParameters, compute_leg_parameters, find_events
 
 __all__ = ["KINDS", "Quality", "assess_walk", "check_walk"]
 
@@ -63,46 +56,9 @@ STEP_RATIOS = (0.25, 1.25)
 LEG_M = 0.85
 """A grown person's thigh and shank, which everybody is scaled to where gravity matters."""
 
-_MOST_FRAMES = 2000  # in the middle, of which bones are measured
-_RIGID = 0.06  # nine in ten distances between points vary by less, as shares of the body's radius
-_FLAT = 0.01
+_FASTEST_RUN_SPM = 200.0  # sprinters apart
 _BENT = 0.82  # a leg from hip to foot, as a share of its length, with the knee at 110 degrees
 _LEAST_BEND = 0.03  # of a leg: knees that bend less do not tell the front
-
-# In legs (thigh and shank), least and greatest. The 342 real gaits, the simulated bodies and motion
-# capture lie well within.
-_LENGTHS: tuple[tuple[str, tuple[int, int], tuple[float, float]], ...] = (
-    ("trunk", (Joint.ROOT, Joint.NECK), (0.27, 0.95)),
-    ("neck to head", (Joint.NECK, Joint.HEAD), (0.04, 0.5)),
-    ("right thigh", (Joint.RIGHT_HIP, Joint.RIGHT_KNEE), (0.37, 0.65)),
-    ("left thigh", (Joint.LEFT_HIP, Joint.LEFT_KNEE), (0.37, 0.65)),
-    ("right shank", (Joint.RIGHT_KNEE, Joint.RIGHT_FOOT), (0.35, 0.63)),
-    ("left shank", (Joint.LEFT_KNEE, Joint.LEFT_FOOT), (0.35, 0.63)),
-    ("right upper arm", (Joint.RIGHT_SHOULDER, Joint.RIGHT_ELBOW), (0.2, 0.5)),
-    ("left upper arm", (Joint.LEFT_SHOULDER, Joint.LEFT_ELBOW), (0.2, 0.5)),
-    ("right forearm", (Joint.RIGHT_ELBOW, Joint.RIGHT_HAND), (0.12, 0.5)),
-    ("left forearm", (Joint.LEFT_ELBOW, Joint.LEFT_HAND), (0.12, 0.5)),
-    ("hips", (Joint.RIGHT_HIP, Joint.LEFT_HIP), (0.08, 0.5)),
-    ("shoulders", (Joint.RIGHT_SHOULDER, Joint.LEFT_SHOULDER), (0.18, 0.8)),
-)
-_TWINS: tuple[tuple[str, tuple[int, int], tuple[int, int], float], ...] = (
-    ("thighs", (Joint.RIGHT_HIP, Joint.RIGHT_KNEE), (Joint.LEFT_HIP, Joint.LEFT_KNEE), 1.3),
-    ("shanks", (Joint.RIGHT_KNEE, Joint.RIGHT_FOOT), (Joint.LEFT_KNEE, Joint.LEFT_FOOT), 1.3),
-    (
-        "upper arms",
-        (Joint.RIGHT_SHOULDER, Joint.RIGHT_ELBOW),
-        (Joint.LEFT_SHOULDER, Joint.LEFT_ELBOW),
-        1.35,
-    ),
-    (
-        "forearms",
-        (Joint.RIGHT_ELBOW, Joint.RIGHT_HAND),
-        (Joint.LEFT_ELBOW, Joint.LEFT_HAND),
-        1.5,
-    ),
-    ("hips", (Joint.ROOT, Joint.RIGHT_HIP), (Joint.ROOT, Joint.LEFT_HIP), 1.7),
-    ("shoulders", (Joint.NECK, Joint.RIGHT_SHOULDER), (Joint.NECK, Joint.LEFT_SHOULDER), 1.8),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,15 +161,17 @@ def assess_walk(gait: Gait, toes: Toes | None = None) -> Quality:
     """
     legs = measure_legs(gait)
     if legs is None:
-        reason = "no four frames in a row show root, hips, knees and feet"
+        reason = (
+            "root, hips, knees and feet do not show, apart from each other, in four frames in a row"
+        )
         return Quality("unclear", 1.0, (reason,), "in place", GaitParameters())
     events = find_events(legs)
     parameters = compute_leg_parameters(legs, events)
     front, clear = _find_front(gait, legs, toes)
     direction = _find_direction(legs, front)
-    faults = tuple(_find_faults(gait, legs))
+    faults = tuple(find_faults(gait, legs.leg))
     if faults:
-        kind, reasons = _name_faults(gait, faults)
+        kind, reasons = name_faults(gait, faults)
         confidence = min(1.0, 0.5 + 0.2 * len(faults))
         return Quality(kind, confidence, reasons, direction, parameters)
     kind, confidence, reasons = _name_motion(gait, legs, parameters)
@@ -252,108 +210,6 @@ def _find_direction(legs: LegMotion, front: float) -> str:
         return "in place"
     off = abs(float(np.degrees(np.arctan2(legs.way[0], front * legs.way[1]))))
     return "forward" if off < 45 else "backward" if off > 135 else "sideways"
-
-
-def _find_faults(gait: Gait, legs: LegMotion) -> Iterator[str]:
-    """Say where a recording is no body: lengths, twins, order, and bones that change their length."""
-    x = _sample(gait)
-    leg = legs.leg
-    ends = [pair for _, pair, _ in _LENGTHS]
-    ends += [pair for _, one, two, _ in _TWINS for pair in (one, two)]
-    lengths = _measure_lengths(x, ends)
-    medians = iter([_median(length) / leg for length in lengths.T])
-    for name, _, (least, most) in _LENGTHS:
-        length = next(medians)
-        if length < least or length > most:  # NaN, a joint that is missing throughout, is no fault
-            yield f"{name} {length:.2f} legs long, of a body {least:g} to {most:g}"
-    for name, _, _, most in _TWINS:
-        pair = (next(medians), next(medians))
-        ratio = max(pair) / max(min(pair), 1e-12)
-        if ratio > most:
-            yield f"one of the {name} {ratio:.1f} times as long as the other"
-    yield from _find_disorder(x, leg)
-    for (a, b), bone in zip(BONES, _measure_lengths(x, BONES).T, strict=True):
-        length = _smooth(bone, round(0.2 * gait.fps))
-        spread = 1.4826 * _median(np.abs(length - _median(length))) / leg
-        if spread > 0.08:
-            name = f"{a.name.lower()}-{b.name.lower()}".replace("_", " ")
-            yield f"bone {name} changes its length by {spread:.2f} legs"
-
-
-def _measure_lengths(x: FloatArray, pairs: Sequence[tuple[int, int]]) -> FloatArray:
-    """Return (T, pairs) distances."""
-    one, two = np.array(pairs).T
-    return np.linalg.norm(x[:, one] - x[:, two], axis=2)
-
-
-def _find_disorder(x: FloatArray, leg: float) -> Iterator[str]:
-    """Say which joints do not lie between or beside those that they should."""
-    trunk = x[:, Joint.NECK] - x[:, Joint.ROOT]
-    size = np.maximum((trunk * trunk).sum(axis=1), 1e-24)
-    spine = _median(((x[:, Joint.SPINE] - x[:, Joint.ROOT]) * trunk).sum(axis=1) / size)
-    along = ((x[:, Joint.SPINE] - x[:, Joint.ROOT]) * trunk).sum(axis=1, keepdims=True)
-    off = x[:, Joint.SPINE] - x[:, Joint.ROOT] - along / size[:, None] * trunk
-    aside = _median(np.linalg.norm(off, axis=1)) / leg
-    if aside > 0.2:
-        yield f"spine {aside:.2f} legs beside the line from root to neck"
-    head = _median(((x[:, Joint.HEAD] - x[:, Joint.ROOT]) * trunk).sum(axis=1) / size)
-    if not 0.1 <= spine <= 0.9 and not np.isnan(spine):
-        yield f"spine at {spine:.1f} of the way from root to neck"
-    if head < 1.02:
-        yield f"head at {head:.1f} of the way from root to neck"
-    hips = x[:, Joint.LEFT_HIP] - x[:, Joint.RIGHT_HIP]
-    shoulders = x[:, Joint.LEFT_SHOULDER] - x[:, Joint.RIGHT_SHOULDER]
-    for name, one, two, across, least in (
-        ("shoulders", Joint.RIGHT_SHOULDER, Joint.LEFT_SHOULDER, hips, 0.1),
-        ("knees", Joint.RIGHT_KNEE, Joint.LEFT_KNEE, hips, 0.0),
-        ("feet", Joint.RIGHT_FOOT, Joint.LEFT_FOOT, hips, -0.35),
-        ("elbows", Joint.RIGHT_ELBOW, Joint.LEFT_ELBOW, shoulders, 0.1),
-    ):
-        square = np.maximum((across * across).sum(axis=1), 1e-24)
-        order = _median(((x[:, two] - x[:, one]) * across).sum(axis=1) / square)
-        if order < least:
-            yield f"{name} on the other side than {'hips' if across is hips else 'shoulders'}"
-    for name, joint, one, two, rival in (
-        ("root", Joint.ROOT, Joint.RIGHT_HIP, Joint.LEFT_HIP, Joint.SPINE),
-        ("neck", Joint.NECK, Joint.RIGHT_SHOULDER, Joint.LEFT_SHOULDER, Joint.HEAD),
-    ):
-        middle = (x[:, one] + x[:, two]) / 2
-        own = _median(np.linalg.norm(x[:, joint] - middle, axis=1))
-        other = _median(np.linalg.norm(x[:, rival] - middle, axis=1))
-        line = x[:, two] - x[:, one]
-        square = np.maximum((line * line).sum(axis=1), 1e-24)
-        aside = _median(np.abs(((x[:, joint] - middle) * line).sum(axis=1)) / square)
-        if own > 0.3 * leg or own > 1.1 * other or aside > 0.3:
-            twins = "hips" if joint == Joint.ROOT else "shoulders"
-            yield f"{name} {own / leg:.2f} legs from the middle between {twins}"
-        tilt = _median(np.abs((line * trunk).sum(axis=1)) / np.sqrt(square * size))
-        if tilt > 0.5:
-            yield f"line of {'hips' if joint == Joint.ROOT else 'shoulders'} along the trunk"
-    up = x[:, Joint.ROOT] - (x[:, Joint.RIGHT_FOOT] + x[:, Joint.LEFT_FOOT]) / 2
-    if _median((up * trunk).sum(axis=1)) < 0:
-        yield "the head points to the feet"
-
-
-def _name_faults(gait: Gait, faults: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
-    """Tell points that move as one, or lie in a plane, from joints that are mixed up."""
-    x = _sample(gait)
-    x = x[~np.isnan(x).any(axis=(1, 2))]
-    if len(x) >= 2:
-        x = x - x.mean(axis=1, keepdims=True)
-        radius = float(np.sqrt((x**2).sum(axis=2).mean()))
-        if not radius > 0:
-            return "not a body", ("all points lie in one place",)
-        one, two = np.triu_indices(x.shape[1], 1)
-        few = x[:: max(1, len(x) // 300)]
-        spread = np.linalg.norm(few[:, one] - few[:, two], axis=2).std(axis=0) / radius
-        extents = np.linalg.svd(x.reshape(-1, 3), full_matrices=False)[1]
-        if extents[2] < _FLAT * extents[0]:
-            return "not a body", ("all points lie in one plane, as in 2-D data", *faults)
-        stiff = float(np.percentile(spread, 90))
-        if stiff < _RIGID:
-            still = f"points keep their distances within {stiff:.1%}, as a face does"
-            return "not a body", (still, *faults)
-    return "scrambled", faults
 
 
 def _name_motion(
@@ -407,7 +263,7 @@ def _name_walk(
         (froude > 0.6 and cadence > 135, f"Froude number {froude:.1f}"),
     )
     found = tuple(text for holds, text in signs if holds)
-    if len(found) >= 2:
+    if len(found) >= 2 and cadence <= _FASTEST_RUN_SPM:
         return "running", 0.4 + 0.2 * len(found), (*found, seen)
     if not CADENCES_SPM[0] < cadence <= CADENCES_SPM[1]:
         slow, fast = CADENCES_SPM
@@ -464,23 +320,3 @@ def _measure_stillness(legs: LegMotion) -> float:
     width = min(max(1, round(0.2 * legs.fps)), len(apart) - 1)
     moved = np.abs(apart[width:] - apart[:-width])
     return float((moved < 0.1 * np.percentile(moved, 98)).mean())
-
-
-def _sample(gait: Gait) -> FloatArray:
-    first = max(0, (len(gait) - _MOST_FRAMES) // 2)
-    return gait.positions[first : first + _MOST_FRAMES].astype(np.float64)
-
-
-def _smooth(values: FloatArray, width: int) -> FloatArray:
-    """Return what is not missing as moving means: noise is fast, a joint in the wrong place is not."""
-    seen = values[~np.isnan(values)]
-    width = max(1, min(width, len(seen) // 2))
-    sums = np.cumsum(np.concatenate([[0.0], seen]))
-    return (sums[width:] - sums[:-width]) / width
-
-
-def _median(values: FloatArray) -> float:
-    """Return the median of what is not missing, NaN where all is."""
-    ordered = np.sort(values)  # NaN last
-    n = int(np.searchsorted(ordered, np.nan))
-    return float(ordered[(n - 1) // 2] + ordered[n // 2]) / 2 if n else float("nan")

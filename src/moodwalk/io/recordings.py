@@ -13,20 +13,13 @@ from moodwalk.io.bvh import begins_bvh, read_bvh
 from moodwalk.io.c3d import begins_c3d, read_c3d
 from moodwalk.io.joint_tables import is_joint_table, read_joint_table
 from moodwalk.io.opening import peek
+from moodwalk.io.video import begins_video, read_video
 from moodwalk.recording import Recording
 
 __all__ = ["ReadOptions", "is_recording", "read_recordings", "read_walks"]
 
 N_PEEKED = 2**16
 """More than the header line of a table takes."""
-
-
-def begins_video(start: bytes) -> bool:
-    return False
-
-
-def read_video(*a, **k):
-    raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)

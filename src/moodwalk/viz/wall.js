@@ -6,7 +6,8 @@ document.querySelectorAll(".wall:not([data-ready])").forEach((wall) => {
   const MOST_PIXELS = 12e6, LONGEST_SIDE = 16000; // a phone shows no larger canvas
   const HEAD = 0.04, LIMB = 0.045, RIM = 0.0125; // of a walker's height
   const KEY_STEP = Math.PI / 24;
-  const {rows, walkers, unit, missing, height, radius, limbs, head, points} =
+  const TONED = 0.034, SWELL = 0.05; // of a walker's height: a joint without weight, and what a full one adds
+  const {rows, walkers, unit, missing, height, radius, limbs, head, points, tones, widest = WIDEST} =
     JSON.parse(wall.querySelector("script[type='application/json']").textContent);
   const canvas = wall.querySelector("canvas");
   const lanes = [...wall.querySelectorAll(".wall-lane")];
@@ -16,6 +17,9 @@ document.querySelectorAll(".wall:not([data-ready])").forEach((wall) => {
   const bytes = Uint8Array.from(atob(points), (letter) => letter.charCodeAt(0));
   const data = new Int16Array(bytes.buffer); // little-endian, as every browser's machine is
   const joints = data.length / 3 / walkers.reduce((sum, [frames]) => sum + frames, 0);
+  const tone = tones && new Int8Array(
+    Uint8Array.from(atob(tones), (letter) => letter.charCodeAt(0)).buffer);
+  const weight = new Float64Array(joints); // of each joint at the moment, -1 to 1
   const [across, up, near] = [0, 1, 2].map(() => new Float64Array(joints));
   const tall = height * Math.cos(TILT), deep = radius * Math.sin(TILT);
   const lift = 0.1 * height; // the head's upper half
@@ -30,7 +34,8 @@ document.querySelectorAll(".wall:not([data-ready])").forEach((wall) => {
     const most = Math.max(...rows);
     const fitting = Math.max(3, Math.floor((width + GAP_PX) / (NARROWEST + GAP_PX)));
     const columns = Math.ceil(most / Math.ceil(most / fitting)); // lines of even length
-    const wide = Math.min(WIDEST, (width + GAP_PX) / Math.max(3, columns) - GAP_PX);
+    const least = widest > WIDEST ? 1 : 3;
+    const wide = Math.min(widest, (width + GAP_PX) / Math.max(least, columns) - GAP_PX);
     scale = wide / (1.85 * radius); // few reach farthest, and none in every direction
     cell = [wide, (tall + lift + 2 * deep) * scale + GAP_PX];
     lanes.forEach((lane, i) => {
@@ -54,6 +59,9 @@ document.querySelectorAll(".wall:not([data-ready])").forEach((wall) => {
     const style = getComputedStyle(wall);
     const read = (name) => style.getPropertyValue("--wall-" + name).trim();
     for (const side of ["right", "left", "middle"]) colours[side] = read(side);
+    for (const name of tone ? ["against", "even", "towards"] : []) {
+      colours[name] = read(name).match(/[0-9a-f]{2}/gi).map((part) => parseInt(part, 16));
+    }
     ground = read("ground");
   };
 
@@ -69,6 +77,7 @@ document.querySelectorAll(".wall:not([data-ready])").forEach((wall) => {
         continue;
       }
       const part = data[b] === missing ? 0 : share;
+      if (tone) weight[j] = (tone[a / 3] + part * (tone[b / 3] - tone[a / 3])) / 127;
       const mix = (i) => unit * (data[a + i] + part * (data[b + i] - data[a + i]));
       const x = mix(0), y = mix(1), z = mix(2);
       across[j] = x * cos + z * sin;
@@ -98,6 +107,36 @@ document.querySelectorAll(".wall:not([data-ready])").forEach((wall) => {
     }
   };
 
+  const blend = (value) => {
+    const end = colours[value < 0 ? "against" : "towards"];
+    const parts = colours.even.map((from, i) => Math.round(from + Math.abs(value) * (end[i] - from)));
+    return `rgb(${parts.join()})`;
+  };
+
+  // every joint with the halves of its bones, the weightiest last
+  const drawTones = (path, x, y, px) => {
+    const there = path.filter((joint) => !Number.isNaN(across[joint]));
+    const at = (joint) => [x + across[joint] * scale, y - up[joint] * scale];
+    const order = [...there].sort((one, other) => Math.abs(weight[one]) - Math.abs(weight[other]));
+    for (const joint of order) {
+      const [toX, toY] = at(joint), k = path.indexOf(joint);
+      pen.strokeStyle = pen.fillStyle = blend(weight[joint]);
+      pen.lineWidth = (TONED + 0.4 * SWELL * Math.abs(weight[joint])) * px;
+      for (const other of [path[k - 1], path[k + 1]]) {
+        if (!there.includes(other)) continue;
+        const [fromX, fromY] = at(other);
+        pen.beginPath();
+        pen.moveTo((fromX + toX) / 2, (fromY + toY) / 2);
+        pen.lineTo(toX, toY);
+        pen.stroke();
+      }
+      pen.beginPath();
+      const swell = (TONED + SWELL * Math.abs(weight[joint])) / 2;
+      pen.arc(toX, toY, (joint === head ? Math.max(HEAD, swell) : swell) * px, 0, 2 * Math.PI);
+      pen.fill();
+    }
+  };
+
   const drawWalker = (x, y) => {
     const px = height * scale;
     pen.fillStyle = ground;
@@ -111,6 +150,10 @@ document.querySelectorAll(".wall:not([data-ready])").forEach((wall) => {
       pen.lineWidth = (LIMB + 2 * RIM) * px;
       pen.stroke();
       pen.globalCompositeOperation = "source-over";
+      if (tone) {
+        drawTones(path, x, y, px);
+        continue;
+      }
       pen.strokeStyle = pen.fillStyle = colours[side];
       pen.lineWidth = LIMB * px;
       pen.stroke();

@@ -7,18 +7,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moodwalk.errors import ConfigError, QualityError
 from moodwalk.gait import MIN_FRAMES, Gait
-from moodwalk.skeleton import BONES, Joint
+from moodwalk.skeleton import BONES, N_JOINTS, Joint
 from moodwalk.viz.skeleton import find_side, stand_on_ground
 from moodwalk.viz.style import EMOTION_COLOURS, SIDE_COLOURS
 
-__all__ = ["MAX_WALKERS", "Wall", "WallRow", "make_wall"]
+__all__ = ["MAX_WALKERS", "TONE_COLOURS", "Wall", "WallRow", "make_wall"]
 
 MAX_WALKERS = 96
 """How many walkers fit on one wall."""
@@ -26,6 +27,8 @@ MAX_WALKERS = 96
 _SHOWN_S = 3.0
 _MISSING = np.iinfo(np.int16).min
 _LARGEST = np.iinfo(np.int16).max
+_STRONGEST = np.iinfo(np.int8).max
+_WIDEST_PX = 170
 
 
 class WallRow(NamedTuple):
@@ -63,12 +66,19 @@ class Wall:
         Frames kept per second, at most; between two of them the page draws what lies between.
     seconds
         How much of a longer gait is kept.
+    tones
+        Colour by something else than side: for every gait, in order, (T, 16) from -1 to 1, a value for
+        every joint in every frame, or None for a walker without; empty for no such colours.
+    tone_names
+        What -1 and 1 mean, plain text.
+    walker_px
+        The widest that a walker's cell gets.
 
     Raises
     ------
     ConfigError
-        If there are no rows, a row without gaits or more than 96 gaits, or if `fps` or `seconds`
-        is not positive.
+        If there are no rows, a row without gaits or more than 96 gaits, if `fps`, `seconds` or
+        `walker_px` is not positive, or if tones and gaits do not fit together.
     QualityError
         If a gait has no joint in what is shown of it.
     """
@@ -78,9 +88,13 @@ class Wall:
     caption: str = ""
     fps: float = 30.0
     seconds: float = _SHOWN_S
+    tones: tuple[NDArray[np.floating] | None, ...] = ()
+    tone_names: tuple[str, str] = ("less", "more")
+    walker_px: float = _WIDEST_PX
 
     def __post_init__(self) -> None:
-        for name, value in (("fps", self.fps), ("seconds", self.seconds)):
+        sizes = {"fps": self.fps, "seconds": self.seconds, "walker_px": self.walker_px}
+        for name, value in sizes.items():
             if not (math.isfinite(value) and value > 0):
                 raise ConfigError(f"{name} of a wall is {value}; expected a positive number.")
         if not self.rows:
@@ -102,6 +116,22 @@ class Wall:
                         f"gait '{gait.name}' of row '{row.name}' has no joint in its first "
                         f"{self.seconds:g} s; expected at least one to draw."
                     )
+        if self.tones:
+            self._check_tones([gait for row in self.rows for gait in row.gaits])
+
+    def _check_tones(self, gaits: list[Gait]) -> None:
+        if len(self.tones) != len(gaits):
+            raise ConfigError(
+                f"{len(self.tones)} tones for {len(gaits)} gaits on a wall; expected as many."
+            )
+        for tone, gait in zip(self.tones, gaits, strict=True):
+            if tone is None:
+                continue
+            if tone.shape != (len(gait), N_JOINTS) or not (np.abs(tone) <= 1).all():
+                raise ConfigError(
+                    f"the tones of gait '{gait.name}' have shape {tone.shape}; expected "
+                    f"({len(gait)}, {N_JOINTS}) and values from -1 to 1."
+                )
 
     def render(self, alt: str = "") -> str:
         """Return the wall as HTML that needs nothing else, without title and caption.
@@ -125,12 +155,22 @@ class Wall:
                 f"<style>{_CSS}</style>",
                 f'<canvas role="img" tabindex="0" aria-label="{html.escape(said)}"></canvas>',
                 *(_render_row(row) for row in self.rows),
-                _PLAYER,
+                self._render_player(),
                 f"<noscript><p>{html.escape(said)} They need JavaScript.</p></noscript>",
                 f'<script type="application/json">{self._encode()}</script>',
                 f"<script>{_read_script()}</script>",
                 "</div>",
             ]
+        )
+
+    def _render_player(self) -> str:
+        legend = _SIDES
+        if self.tones:
+            against, towards = (html.escape(name) for name in self.tone_names)
+            legend = f"<span>{against}<b></b>{towards}</span>"
+        return (
+            f'<div class="wall-player" hidden><button type="button">Play</button>{legend}'
+            f"<span>Drag, or ← →, to turn</span></div>"
         )
 
     def _describe(self) -> str:
@@ -148,7 +188,7 @@ class Wall:
         points = np.concatenate(walks)
         unit = float(np.nanmax(np.abs(points))) / _LARGEST or 1.0
         whole = np.where(np.isnan(points), _MISSING, np.round(points / unit)).astype("<i2")
-        known = {
+        known: dict[str, Any] = {
             "rows": [len(row.gaits) for row in self.rows],
             "walkers": [
                 [len(walk), len(walk) / gait.duration_s]
@@ -162,7 +202,20 @@ class Wall:
             "head": int(Joint.HEAD),
             "points": base64.b64encode(whole.tobytes()).decode("ascii"),
         }
+        if self.walker_px != _WIDEST_PX:
+            known["widest"] = self.walker_px
+        if self.tones:
+            known["tones"] = base64.b64encode(self._thin_out_tones(gaits).tobytes()).decode("ascii")
         return json.dumps(known, separators=(",", ":"))
+
+    def _thin_out_tones(self, gaits: list[Gait]) -> NDArray[np.int8]:
+        """Return the tones of the frames that are drawn, as 8-bit integers."""
+        thinned: list[NDArray[np.float64]] = []
+        for tone, gait in zip(self.tones, gaits, strict=True):
+            known = np.zeros((len(gait), N_JOINTS)) if tone is None else tone[: len(gait)]
+            wide = known.astype(np.float64)[:, :, None]
+            thinned.append(_thin_out(wide, gait.fps, self.fps)[:, :, 0])
+        return np.round(np.concatenate(thinned) * _STRONGEST).astype(np.int8)
 
 
 def make_wall(
@@ -239,16 +292,27 @@ def _read_script() -> str:
     return files("moodwalk.viz").joinpath("wall.js").read_text(encoding="utf-8")
 
 
-_PLAYER = (
-    '<div class="wall-player" hidden><button type="button">Play</button>'
+_SIDES = (
     '<span><i style="background:var(--wall-right)"></i>right side</span>'
     '<span><i style="background:var(--wall-left)"></i>left side</span>'
-    "<span>Drag, or ← →, to turn</span></div>"
 )
 
+TONE_COLOURS: MappingProxyType[str, tuple[str, str]] = MappingProxyType(
+    {
+        "towards": ("#7b52b9", "#b08fe6"),
+        "against": ("#2fa57c", "#45c79a"),
+        "even": ("#b9bec6", "#565d68"),
+    }
+)
+"""Of 1, -1 and 0, in light and in dark. Purple and green keep apart for colour-blind eyes; in grey the
+green is the lighter one, and what weighs more is drawn larger."""
+
+_LIGHT, _DARK = (
+    ";".join(f"--wall-{name}:{pair[i]}" for name, pair in TONE_COLOURS.items()) for i in (0, 1)
+)
 _CSS = """
-.wall{position:relative;--wall-ground:var(--line,#dfe2e7)}
-@media (prefers-color-scheme:dark){.wall{--wall-ground:var(--line,#343a45)}}
+.wall{position:relative;--wall-ground:var(--line,#dfe2e7);LIGHT}
+@media (prefers-color-scheme:dark){.wall{--wall-ground:var(--line,#343a45);DARK}}
 .wall canvas{position:absolute;inset:0;width:100%;height:100%;touch-action:pan-y;cursor:grab}
 .wall canvas:active{cursor:grabbing}
 .wall h3{position:relative;width:fit-content;margin:0;font-size:1rem;line-height:1.3}
@@ -260,5 +324,7 @@ color:var(--soft,inherit)}
 width:fit-content;margin:1rem 0 0;font-size:.9rem;color:var(--soft,inherit)}
 .wall-player[hidden]{display:none}
 .wall i{display:inline-block;width:.7em;height:.7em;margin-right:.45em;border-radius:50%}
+.wall b{display:inline-block;width:5em;height:.7em;margin:0 .5em;border-radius:.35em;
+background:linear-gradient(90deg,var(--wall-against),var(--wall-even),var(--wall-towards))}
 @media print{.wall-player{display:none}}
-"""
+""".replace("LIGHT", _LIGHT).replace("DARK", _DARK)
