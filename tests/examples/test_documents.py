@@ -121,7 +121,7 @@ def test_the_experiment_file_of_the_documentation_is_one(tmp_path):
 def test_every_experiment_that_is_shipped_is_documented():
     text = (ROOT / "docs" / "laboratory.md").read_text()
     files = sorted((ROOT / "experiments").glob("*.toml"))
-    assert len(files) == 6
+    assert len(files) == 7
     for path in files:
         read_experiment(path)
         assert f"experiments/{path.name}" in text

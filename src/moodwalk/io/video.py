@@ -119,11 +119,11 @@ def read_video(
     tracker = PersonTracker()
     times: list[float] = []
     with VideoFrames(path, fps, max_side=max_side) as frames, PoseFinder(model) as finder:
-        for time_s, picture in frames:
+        for number, time_s, picture in frames:
             tracker.update(time_s, finder.find(picture))
             times.append(time_s)
             if progress is not None:
-                progress(frames.n_read, frames.n_claimed)
+                progress(number, frames.n_claimed)
     if frames.is_short:
         warnings.warn(
             f"{path}: {frames.n_read:,} of {frames.n_claimed:,} frames could be read; the file itself "

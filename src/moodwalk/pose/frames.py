@@ -40,12 +40,15 @@ class Frame(NamedTuple):
 
     Parameters
     ----------
+    number
+        From 1; pictures that are passed over count.
     time_s
         When it is shown.
     picture
         (height, width, 3) red, green, blue.
     """
 
+    number: int
     time_s: float
     picture: NDArray[np.uint8]
 
@@ -242,7 +245,7 @@ class VideoFrames:
             if not good or picture is None:
                 continue
             last = time_s
-            yield Frame(time_s, self._shrink(picture))
+            yield Frame(place + 1, time_s, self._shrink(picture))
         if math.isinf(last):
             raise MediaError(
                 f"{self.path} holds no picture that can be decoded; expected a video. Is it damaged?"

@@ -16,10 +16,10 @@ def two_people(video_folder):
     """Nine pictures of a woman who walks on the right and a man who stands on a roof."""
     pictures = []
     with VideoFrames(video_folder / "sports2d_demo.mp4") as frames:
-        for i, (_, picture) in enumerate(frames):
-            if 60 <= i < 69:
+        for number, _, picture in frames:
+            if 60 < number < 70:
                 pictures.append(picture)
-            if i == 69:
+            if number == 70:
                 break
     return pictures
 
