@@ -16,6 +16,7 @@ from moodwalk.engine import DaskEngine
 from moodwalk.errors import ConfigError, WorkerError
 from moodwalk.experiments import read_experiment, run_experiment
 from moodwalk.io import read
+from moodwalk.io.corpus import write_corpus
 from moodwalk.io.emotion_gait import write_emotion_gait
 from moodwalk.walker import simulate_walks
 
@@ -265,6 +266,21 @@ def test_evaluate_gives_the_figures_that_it_gives_at_home(cluster, place, capsys
         for fold in document["folds"]:
             del fold["seconds"]
     assert told == at_home
+
+
+def test_a_corpus_is_scored_on_a_cluster_as_at_home(cluster, tmp_path, capsys):
+    pytest.importorskip("pyarrow")
+    corpus = tmp_path / "corpus"
+    write_corpus(corpus, simulate_walks(n_subjects=6, gaits_per_subject=2, seed=4))
+    answers = []
+    for where in (("--jobs", "1"), ("--engine", "dask", "--cluster", cluster.address)):
+        assert main(["predict", str(corpus), *where, "--json"]) == 0
+        answers.append(json.loads(capsys.readouterr().out)["results"])
+    at_home, there = answers
+    assert len(at_home) == 12
+    assert [one["name"] for one in at_home] == [one["name"] for one in there]
+    for one, other in zip(at_home, there, strict=True):
+        assert one["probabilities"] == pytest.approx(other["probabilities"], abs=1e-6)
 
 
 def test_dasks_own_configuration_names_the_cluster(cluster, work):
