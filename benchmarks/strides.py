@@ -9,9 +9,9 @@ in percent: median of its size, 95th percentile, greatest; and how often there w
 "every step": steps from 5 cm, cadences from 40 to 200. "usual": what `simulate_walks` may draw,
 60 to 150 steps a minute of 15 to 95 cm. Rows "one cycle" have one cycle only, as Emotion-Gait.
 
-Double support is compared with what the walker's own path of the ankles shows: 18.4 % of the cycle, plus
-nothing for noise (its ankles stand for half of the cycle, its soles for about 0.6: see
-docs/simulated-walks.md); in points of percent.
+Double support is held against the path of the walker's own ankles, in points of percent: their extremes
+lie 18.4 % of the cycle more than half of it apart (the ankles stand for half of the cycle, the
+soles for about 0.6: see docs/simulated-walks.md).
 """
 
 import os
