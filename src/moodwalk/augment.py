@@ -241,8 +241,8 @@ class Augmentation:
     -----
     Apply it before tiling to a common length, to centred gaits. The published training used none.
     Every call draws the same number of choices whatever is switched on, so that switching one
-    transform on leaves the others' choices as they were (noise and proportions draw theirs last). Speed and size carry part of what
-    observers judge emotion by: keep them small.
+    transform on leaves the others' choices as they were (noise and proportions draw theirs last).
+    Speed and size carry part of what observers judge emotion by: keep them small.
 
     Examples
     --------

@@ -71,7 +71,7 @@ def info(
     readings = [(gait.name, gait.reading) for gait in gaits if gait.reading is not None]
     if as_json:
         found = [{"name": name, **reading.to_dict()} for name, reading in readings]
-        print_json(summary.to_dict() | {"readings": found})
+        print_json(summary.to_dict() | ({"readings": found} if found else {}))
     else:
         _show_summary(summary, ", ".join(map(str, paths)))
         _show_readings(readings)

@@ -174,7 +174,9 @@ def cross_validate_threshold(
     )
 
 
-def _check(confidence: ArrayLike, right: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def _check(
+    confidence: ArrayLike, right: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     sure = np.asarray(confidence, dtype=np.float64)
     correct = np.asarray(right)
     if sure.ndim != 1 or not len(sure) or correct.shape != sure.shape:

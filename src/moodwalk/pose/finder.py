@@ -1,5 +1,6 @@
 """People in one picture after another, found by the networks of MediaPipe's pose landmarker."""
 
+import contextlib
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -36,6 +37,7 @@ that of the picture before. Undone here, or visibility would be a third of a sec
 _SAME = 0.1  # sizes of a body between two that are one
 _JUMP = 0.5  # and from one picture to the next that nobody can move
 _NEAR = 0.3  # between what a search found and what a follower makes of it
+_MAX_SQUARES = 4
 _MARGIN = 0.15  # around a body, in its sizes
 _GREY = 127
 _ENLARGED = 0.7  # height of a newcomer in the picture that a follower first sees
@@ -163,7 +165,7 @@ class PoseFinder:
         short, long = min(height, width), max(height, width)
         windows = [_Window(0, 0, width, height)]
         if long > 1.3 * short:
-            n_squares = -(-long // short)
+            n_squares = min(_MAX_SQUARES, -(-long // short))
             for start in np.linspace(0, long - short, n_squares).astype(int).tolist():
                 if width == long:
                     windows.append(_Window(start, 0, start + short, height))
@@ -210,16 +212,18 @@ class _Searcher:
     def __init__(self, mediapipe: Any, vision: Any, bundle: bytes, max_people: int) -> None:
         self._mediapipe = mediapipe
         self._landmarker = _create(mediapipe, vision, bundle, vision.RunningMode.IMAGE, max_people)
+        self._has_found = False
         self.search(np.zeros((64, 64, 3), np.uint8), _Window(0, 0, 64, 64))  # here it is quiet
 
     def search(self, picture: Picture, window: _Window) -> list[Pose]:
         part = picture[window.upper : window.lower, window.left : window.right]
         image = _to_image(self._mediapipe, np.ascontiguousarray(part))
         offset = np.array([window.left, window.upper], dtype=np.float64)
-        return [
-            pose._replace(pixels=pose.pixels + offset)
-            for pose in _to_poses(self._landmarker.detect(image), part)
-        ]
+        # the second network first runs when the first one finds somebody, and then reports on itself
+        with contextlib.nullcontext() if self._has_found else quiet():
+            poses = _to_poses(self._landmarker.detect(image), part)
+        self._has_found |= bool(poses)
+        return [pose._replace(pixels=pose.pixels + offset) for pose in poses]
 
     def close(self) -> None:
         self._landmarker.close()

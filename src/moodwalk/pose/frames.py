@@ -107,6 +107,7 @@ class VideoFrames:
         except OSError as error:
             raise MediaError(f"{path} cannot be read: {error.strerror}.") from error
         self._cv2 = load_cv2()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="decode")
         with quiet():
             # an absolute path is never taken for an address, nor a % in it for a series of pictures
             self._capture: Any = self._cv2.VideoCapture(
@@ -215,11 +216,10 @@ class VideoFrames:
             they are.
         """
         frames = self._decode()
-        with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
-            coming = pool.submit(next, frames, None)
-            while (frame := coming.result()) is not None:
-                coming = pool.submit(next, frames, None)
-                yield frame
+        coming = self._pool.submit(next, frames, None)
+        while (frame := coming.result()) is not None:
+            coming = self._pool.submit(next, frames, None)
+            yield frame
 
     def _decode(self) -> Iterator[Frame]:
         cv2 = self._cv2
@@ -282,7 +282,8 @@ class VideoFrames:
         return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, once the picture that is being decoded is done."""
+        self._pool.shutdown()
         self._capture.release()
 
     def __enter__(self) -> Self:

@@ -36,7 +36,7 @@ def refuse(text):
     return message.removeprefix("file.toml: ")
 
 
-def test_six_experiments_are_shipped():
+def test_seven_experiments_are_shipped():
     assert [path.stem for path in SHIPPED] == [
         "augmentation-classic",
         "augmentation",
@@ -44,6 +44,7 @@ def test_six_experiments_are_shipped():
         "habits",
         "step-by-step-1",
         "step-by-step-2",
+        "synthetic-in-test",
     ]
 
 

@@ -10,6 +10,8 @@ from moodwalk.walker import WalkerParameters, simulate_gait
 SIZE = (1280, 720)
 FPS = 30.0
 FOCAL = SIZE[0] / 2 / np.tan(np.radians(FIELD_OF_VIEW_DEG) / 2)
+HEEL = np.array([0, -0.06, -0.05])
+TOE = np.array([0, -0.06, 0.15])
 
 TWINS = {
     Landmark.NOSE: Joint.HEAD,
@@ -43,8 +45,8 @@ def walk(n_frames=90, *, heading_deg=90.0, start=(0.0, 0.0), away=5.0, seed=0, *
         body[:, landmark] = joints[:, joint]
     for side in ("LEFT", "RIGHT"):
         foot = joints[:, Joint[f"{side}_FOOT"]]
-        body[:, Landmark[f"{side}_HEEL"]] = foot + (0, -0.06, -0.05)
-        body[:, Landmark[f"{side}_FOOT_INDEX"]] = foot + (0, -0.06, 0.15)
+        body[:, Landmark[f"{side}_HEEL"]] = foot + HEEL
+        body[:, Landmark[f"{side}_FOOT_INDEX"]] = foot + TOE
         for name in ("PINKY", "INDEX", "THUMB"):
             body[:, Landmark[f"{side}_{name}"]] = joints[:, Joint[f"{side}_HAND"]]
     a = np.radians(heading_deg)

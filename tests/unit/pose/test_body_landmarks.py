@@ -33,7 +33,7 @@ def test_a_pose_knows_its_box_and_size():
 
 def test_distance_is_in_sizes_of_the_body():
     pose = poses_of(walk(10))[0]
-    aside = pose._replace(pixels=pose.pixels + (pose.size / 2, 0))
+    aside = pose._replace(pixels=pose.pixels + np.array([pose.size / 2, 0]))
     assert measure_distance(pose, pose) == 0
     assert np.isclose(measure_distance(pose, aside), 0.5)
     assert measure_distance(pose, aside) == measure_distance(aside, pose)

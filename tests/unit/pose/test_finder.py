@@ -60,7 +60,7 @@ def test_both_people_are_followed_from_picture_to_picture(followed):
     woman = np.array([find_woman(poses).centre for poses in followed])
     assert (np.diff(woman[:, 0]) < 0).mean() > 0.7  # to the left
     assert np.abs(np.diff(woman, axis=0)).max() < 20
-    assert all(((0 <= pose.visibility) & (pose.visibility <= 1)).all() for pose in followed[-1])
+    assert all(pose.visibility.min() >= 0 and pose.visibility.max() <= 1 for pose in followed[-1])
 
 
 def test_a_model_by_path_is_the_same(tmp_path, two_people, followed):

@@ -75,7 +75,10 @@ def test_somebody_gone_for_long_or_elsewhere_is_somebody_new():
     back = [(3 + i / FPS, [person[20 + i]]) for i in range(20)]
     assert len(track_people(away + back)) == 2
     aside = [
-        ((20 + i) / FPS, [person[20 + i]._replace(pixels=person[20 + i].pixels + (500, 0))])
+        (
+            (20 + i) / FPS,
+            [person[20 + i]._replace(pixels=person[20 + i].pixels + np.array([500, 0]))],
+        )
         for i in range(20)
     ]
     assert len(track_people(away + aside)) == 2
