@@ -5,13 +5,12 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from moodwalk.emotion import Emotion
 from moodwalk.engine import Engine, LocalEngine
 from moodwalk.errors import MoodwalkError, QualityError
 from moodwalk.gait import Gait, GaitSet
-from moodwalk.io import ReadOptions, iterate_corpus, list_walks, read
+from moodwalk.io import ReadOptions, iterate_corpus, list_walks, read, set_rate
 from moodwalk.io.corpus import is_corpus, list_corpus_parts
 from moodwalk.predict import Prediction, Predictor
 
@@ -174,14 +173,10 @@ def _score_task(job: ScoringJob, files: tuple[Path, ...]) -> list[ScoredWalk | R
 
 def _read(file: Path, options: ReadOptions) -> Iterator[GaitSet]:
     if file.suffix.lower() in (".parquet", ".pq") and _is_own_parquet(file):
-        yield from iterate_corpus(file)
+        for part in iterate_corpus(file):
+            yield set_rate(part, options)
         return
-    gaits = read(file, options=options)
-    if options.fps is None:
-        yield gaits
-        return
-    rate: Any = options.fps  # recordings have it already
-    yield GaitSet(g if g.reading is not None else replace(g, fps=rate) for g in gaits)
+    yield read(file, options=options)
 
 
 def _is_own_parquet(file: Path) -> bool:

@@ -56,9 +56,6 @@ def read_walks(
     pose_model: Path | None = None,
 ) -> "GaitSet":
     """Read walks with the options of the command line; shows progress where a video takes long."""
-    from dataclasses import replace
-
-    from moodwalk.gait import GaitSet
     from moodwalk.io import ReadOptions, read
 
     if fps is not None and not 0 < fps < float("inf"):
@@ -73,10 +70,4 @@ def read_walks(
             progress.update(task, completed=done)
 
         options = ReadOptions(fps, joint_map, person, pose_model, show)
-        gaits = read(path, labels, options)
-    if fps is None:
-        return gaits
-    return GaitSet(
-        (gait if gait.reading is not None else replace(gait, fps=fps) for gait in gaits),
-        gaits.problems,
-    )
+        return read(path, labels, options)

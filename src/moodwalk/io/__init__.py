@@ -1,6 +1,7 @@
 """Reading and writing walks: one module a format; `read` and `open_writer` pick it."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from moodwalk.errors import ConfigError, DataFormatError, MoodwalkError
@@ -27,6 +28,7 @@ __all__ = [
     "read_npz",
     "read_recordings",
     "read_table",
+    "set_rate",
     "write_emotion_gait",
 ]
 
@@ -71,13 +73,13 @@ def read(
     path = Path(path)
     files = list_walks(path)
     if files == [path]:
-        return _read_file(path, labels, options)
+        return set_rate(_read_file(path, labels, options), options)
     gaits: list[Gait] = []
     problems: list[str] = []
     first: MoodwalkError | None = None
     for file in files:
         try:
-            found = _read_file(file, None, options)
+            found = set_rate(_read_file(file, None, options), options)
         except MoodwalkError as error:
             first = first or error
             problems.append(str(error))
@@ -87,6 +89,25 @@ def read(
     if first is not None and not gaits:
         raise first
     return GaitSet(gaits, problems)
+
+
+def set_rate(gaits: GaitSet, options: ReadOptions | None) -> GaitSet:
+    """Give gaits the frame rate of the options, if there is one; recordings have it already.
+
+    Parameters
+    ----------
+    gaits
+        As they were read.
+    options
+        What the user says of them.
+    """
+    if options is None or options.fps is None:
+        return gaits
+    fps = options.fps
+    return GaitSet(
+        (gait if gait.reading is not None else replace(gait, fps=fps) for gait in gaits),
+        gaits.problems,
+    )
 
 
 def list_walks(path: str | Path) -> list[Path]:
@@ -161,9 +182,10 @@ def read_gait(
 
 def _read_file(path: Path, labels: str | None, options: ReadOptions | None) -> GaitSet:
     if path.is_dir() and is_corpus(path):
-        gaits = GaitSet([])
-        for part in iterate_corpus(path):
-            gaits = gaits + part
+        parts = list(iterate_corpus(path))
+        gaits = GaitSet(
+            [g for part in parts for g in part], [p for part in parts for p in part.problems]
+        )
         return _refuse_labels(path, labels, gaits)
     start = peek(path, 2**16)  # more than the header line of a table takes
     if is_recording(path):
