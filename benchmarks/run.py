@@ -71,7 +71,8 @@ def make_network(name: str) -> Any:
     import torch
 
     sys.path.insert(0, str(HERE))
-    from moodwalk.models.stgcn import STGCN_MODELS, Stgcn
+    from moodwalk.models.config import STGCN_MODELS
+    from moodwalk.models.stgcn import Stgcn
     from plain_step import PlainStep
 
     torch.set_num_threads(1)

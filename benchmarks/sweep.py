@@ -23,7 +23,8 @@ from moodwalk.experiments import read_experiment
 from moodwalk.experiments.plan import make_plan
 from moodwalk.experiments.store import read_cells
 from moodwalk.io import load_emotion_gait
-from moodwalk.models.stgcn import STGCN_MODELS, Stgcn
+from moodwalk.models.config import STGCN_MODELS
+from moodwalk.models.stgcn import Stgcn
 from plain_step import PlainStep
 
 HERE = Path(__file__).parent

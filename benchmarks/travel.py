@@ -86,7 +86,7 @@ def run(data: Path, name: str, fold: int) -> dict[str, list[Any]]:
     split = make_splits("subject", gaits.labels, gaits.subjects, N_FOLDS)[fold]
     model = GaitEmotionClassifier(epochs=60, seed=0, device="cpu", **VARIANTS[name])
     model.fit(gaits[split.train])
-    checkpoint = Checkpoint(
+    checkpoint = Checkpoint.from_network(
         model.network_, tuple(Emotion(c) for c in model.classes_), model.encoder_, str(model.model)
     )
     predictor = Predictor(checkpoint, min_confidence=0.0)

@@ -16,8 +16,8 @@ from moodwalk.features import compute_affective_features
 from moodwalk.gait import Gait, GaitSet
 from moodwalk.models.catalogue import check_model
 from moodwalk.models.classic import CLASSIC, make_classic
+from moodwalk.models.config import STGCN_MODELS
 from moodwalk.models.custom import CustomModel, is_custom
-from moodwalk.models.stgcn import STGCN_MODELS
 from moodwalk.preprocess import standardise
 from moodwalk.skeleton import Partition
 from moodwalk.splitting import split_by_subject
@@ -39,7 +39,7 @@ class GaitEmotionClassifier(ClassifierMixin, BaseEstimator):
         Name of a network or a classic learner, or a network class of your own, as
         ``my_models.py:MyNet`` (see `moodwalk.models.custom.CustomModel`).
     model_params
-        Changes to the network's configuration (`moodwalk.models.stgcn.StgcnConfig`), the classic
+        Changes to the network's configuration (`moodwalk.models.config.StgcnConfig`), the classic
         learner's arguments, or those of your own class.
     epochs, batch_size, optimizer, learning_rate, weight_decay, epoch_size, class_weight, \
 label_smoothing, augmentation, select, patience, device, precision, seed
@@ -242,7 +242,7 @@ label_smoothing, augmentation, select, patience, device, precision, seed
         classes = tuple(Emotion(name) for name in self.classes_)
         write_checkpoint(
             path,
-            Checkpoint(
+            Checkpoint.from_network(
                 self.network_, classes, self.encoder_, self.model, self.temperature_, card or {}
             ),
         )

@@ -1,7 +1,6 @@
 """How the legs of a body move: relative to the pelvis, along the way, low-passed."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,18 +8,13 @@ from numpy.typing import NDArray
 from moodwalk.body import compute_bend
 from moodwalk.cycles import fit_rhythm
 from moodwalk.gait import MIN_FRAMES, Gait
+from moodwalk.signals import low_pass
 from moodwalk.skeleton import Joint
 
-__all__ = ["CUTOFF_HZ", "LegMotion", "low_pass", "measure_legs"]
+__all__ = ["LegMotion", "measure_legs"]
 
 FloatArray = NDArray[np.float64]
 
-CUTOFF_HZ = 6.0
-"""Low-pass of the joints' paths, the usual one of gait analysis [1]_.
-
-.. [1] Winter (2009), Biomechanics and motor control of human movement, 4th edition, chapter 3,
-   doi:10.1002/9780470549148.
-"""
 
 LONGEST_GAP_S = 0.2
 
@@ -252,44 +246,6 @@ def _average(values: FloatArray, width: int) -> FloatArray:
     at = np.arange(len(values))
     start, end = np.maximum(at - half, 0), np.minimum(at + half + 1, len(values))
     return (sums[end] - sums[start]) / (end - start)[:, None]
-
-
-def low_pass(values: FloatArray, fps: float, cutoff_hz: float = CUTOFF_HZ) -> FloatArray:
-    """Take out what is faster than a cutoff, without lag.
-
-    Parameters
-    ----------
-    values
-        (T, ...), without NaN.
-    fps
-        Frames per second; at less than 2.5 times the cutoff nothing is taken out.
-    cutoff_hz
-        Where the amplitude has fallen by 3 dB.
-
-    Returns
-    -------
-    ndarray
-        (T, ...), by a Butterworth filter of order 2 that runs forth and back.
-    """
-    if fps <= 2.5 * cutoff_hz:
-        return values
-    from scipy.signal import sosfiltfilt
-
-    sections = _design_filter(fps, cutoff_hz)
-    padding = min(len(values) - 1, int(2 * fps / cutoff_hz) + 3)
-    return sosfiltfilt(sections, values, axis=0, padlen=padding)
-
-
-@lru_cache(maxsize=32)
-def _design_filter(fps: float, cutoff_hz: float) -> FloatArray:
-    from scipy.signal import butter
-
-    sections = butter(2, cutoff_hz * _TWO_PASSES, fs=fps, output="sos")
-    return np.asarray(sections, dtype=np.float64)
-
-
-_TWO_PASSES = (2**0.5 - 1) ** -0.25
-"""A filter of order 2 that runs forth and back has a lower cutoff than either pass."""
 
 
 def _correlate(a: FloatArray, b: FloatArray) -> float:

@@ -8,7 +8,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from moodwalk.cycles import compute_cadence
 from moodwalk.emotion import AFFECT, EMOTIONS, Emotion
@@ -20,7 +19,6 @@ from moodwalk.preprocess import resample
 from moodwalk.recording import Reading
 from moodwalk.skeleton import N_JOINTS
 from moodwalk.strides import find_cycles
-from moodwalk.training import compute_logits
 
 __all__ = ["SHIPPED_WEIGHTS", "Prediction", "Predictor", "Window", "check_quality"]
 
@@ -197,8 +195,8 @@ class Predictor:
         if not pieces:
             return []
         with np.errstate(over="ignore", invalid="ignore"):  # told of below, by the walk's name
-            logits = compute_logits(self.checkpoint.network, self.checkpoint.encoder, pieces)
-        probabilities = softmax(logits.astype(np.float64) / self.checkpoint.temperature, axis=1)
+            logits = self.checkpoint.compute_logits(pieces)
+            probabilities = _softmax(logits.astype(np.float64) / self.checkpoint.temperature)
         ends = np.cumsum([len(windows) for windows in spans])
         if not np.isfinite(probabilities).all():
             piece = int((~np.isfinite(probabilities).all(axis=1)).argmax())
@@ -314,6 +312,11 @@ def check_quality(gait: Gait, *, force: bool = False) -> Quality:
     if gait.reading is None:
         return assess_walk(gait)
     return check_walk(gait, force=force)
+
+
+def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return shares / shares.sum(axis=1, keepdims=True)
 
 
 def _name(probabilities: dict[Emotion, float]) -> dict[str, float]:

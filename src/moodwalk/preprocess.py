@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from moodwalk.errors import ConfigError, QualityError, ShapeError
 from moodwalk.gait import MAX_FRAMES, MIN_FRAMES, Gait
 from moodwalk.skeleton import N_JOINTS, Joint
+from moodwalk.splines import fit_spline
 
 __all__ = [
     "FPS",
@@ -240,21 +241,18 @@ def resample_positions(positions: Positions, ratio: float) -> Positions:
     _refuse_missing(positions, "resampling needs every joint")
     if ratio == 1:
         return positions.copy()
-    from scipy.interpolate import CubicSpline, make_lsq_spline
-
     last = len(positions) - 1
     # The slack keeps the last frame when the product falls a rounding error short of whole.
     n_new = int(last * ratio + 1e-9) + 1
     at = np.minimum(np.arange(n_new) / ratio, last)
-    frames = np.arange(last + 1, dtype=np.float64)
-    source = positions.astype(np.float64).reshape(last + 1, -1)
-    if ratio > 1:
-        spline = CubicSpline(frames, source)
+    if ratio > 1:  # through every frame; not-a-knot: the outermost pieces are two frames long
+        knots = np.array([0, *range(2, last - 1), last], dtype=np.float64)
     else:
         n_pieces = max(1, min(int(last * min(ratio, _MOST_KNOTS) + 1e-9), last - 2))
-        knots = np.pad(np.linspace(0.0, last, n_pieces + 1), 3, mode="edge")
-        spline = make_lsq_spline(frames, source, knots, k=3)
-    return spline(at).reshape(n_new, *positions.shape[1:]).astype(positions.dtype)
+        knots = np.linspace(0.0, last, n_pieces + 1)
+    source = positions.astype(np.float64).reshape(last + 1, -1)
+    curve = fit_spline(source, knots, at)
+    return curve.reshape(n_new, *positions.shape[1:]).astype(positions.dtype)
 
 
 def align_to_pose(positions: Positions, pose: Positions) -> Positions:

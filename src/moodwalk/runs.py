@@ -28,7 +28,7 @@ from moodwalk.evaluation import (
 )
 from moodwalk.gait import GaitSet
 from moodwalk.io.atomic import check_writable, write_whole_text
-from moodwalk.models.stgcn import STGCN_MODELS
+from moodwalk.models.config import STGCN_MODELS
 from moodwalk.provenance import describe_versions, find_commit
 from moodwalk.splitting import split_by_subject
 from moodwalk.training import EpochRecord

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodwalk.gait import Gait
-from moodwalk.legs import CUTOFF_HZ, LegMotion, low_pass, measure_legs
+from moodwalk.legs import LegMotion, measure_legs
+from moodwalk.signals import CUTOFF_HZ, find_prominent, low_pass
 
 __all__ = [
     "LEAST_SWING",
@@ -404,8 +405,6 @@ def _measure_double_support(events: FootEvents, cycle: float) -> float | None:
 
 def _find_peaks(legs: LegMotion, values: FloatArray) -> tuple[float, ...]:
     """Return where values are highest in each cycle, in frames of the gait."""
-    from scipy.signal import find_peaks
-
     low, high = np.percentile(values, (5, 95))
     extent = float(high - low)
     if extent < LEAST_SWING * legs.leg / 2:
@@ -413,7 +412,7 @@ def _find_peaks(legs: LegMotion, values: FloatArray) -> tuple[float, ...]:
     shortest = 0.6 * legs.cycle_frames if legs.explained >= 0.5 else CYCLE_RANGE_S[0] * legs.fps
     # lower ends, so that an extreme near the first or last frame stands out as well
     fenced = np.concatenate([[low - extent], values, [low - extent]])
-    peaks = find_peaks(fenced, distance=max(1.0, shortest), prominence=extent / 3)[0] - 1
+    peaks = find_prominent(fenced, max(1.0, shortest), extent / 3) - 1
     inside = peaks[(peaks > 1) & (peaks < len(values) - 2)]
     if not len(inside):
         return ()

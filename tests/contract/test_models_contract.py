@@ -15,9 +15,11 @@ from moodwalk.gait import GaitSet
 from moodwalk.models.catalogue import MODELS, check_model
 from moodwalk.models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from moodwalk.models.classic import CLASSIC
+from moodwalk.models.config import STGCN_MODELS
 from moodwalk.models.encoding import GaitEncoder
 from moodwalk.models.layers import ChannelNorm
-from moodwalk.models.stgcn import STGCN_MODELS, Stgcn
+from moodwalk.models.stgcn import Stgcn
+from moodwalk.training import compute_logits
 from moodwalk.walker import simulate_walks
 
 N_PARAMETERS = {
@@ -186,10 +188,33 @@ class TestNetworks:
             body_form=config.body_form,
         )
         path = tmp_path / "weights.safetensors"
-        write_checkpoint(path, Checkpoint(network, EMOTIONS, encoder, name))
+        write_checkpoint(path, Checkpoint.from_network(network, EMOTIONS, encoder, name))
         restored = read_checkpoint(path)
         assert restored.network.config == config
         assert torch.equal(answer(restored.network, inputs), answer(network, inputs))
+
+    @pytest.mark.parametrize("n_frames", [1, 19, 60])
+    def test_answers_without_pytorch_are_the_networks(self, name, gaits, n_frames):
+        network = make_settled(name)
+        config = network.config
+        encoder = GaitEncoder.fit(
+            gaits,
+            n_affective=config.n_affective,
+            root_relative=config.root_relative,
+            body_form=config.body_form,
+            n_frames=n_frames,
+        )
+        checkpoint = Checkpoint.from_network(network, EMOTIONS, encoder, name)
+        found = checkpoint.compute_logits(gaits)
+        wanted = compute_logits(network, encoder, gaits)
+        assert np.ptp(wanted, axis=0).min() > 1e-3  # gaits differ, so agreement says something
+        np.testing.assert_allclose(found, wanted, atol=1e-5 * np.abs(wanted).max())
+        alone = checkpoint.compute_logits(gaits[3:4])
+        np.testing.assert_allclose(alone, found[3:4], atol=1e-5 * np.abs(wanted).max())
+
+    def test_arrays_are_listed_as_the_network_has_them(self, name):
+        shapes = STGCN_MODELS[name].list_shapes(4)
+        assert shapes == {k: tuple(v.shape) for k, v in make(name).state_dict().items()}
 
     def test_the_number_of_parameters_is_that_of_the_published_description(self, name):
         config = STGCN_MODELS[name]

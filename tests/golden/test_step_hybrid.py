@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from moodwalk.models.config import STGCN_MODELS
 from moodwalk.models.convolution import FORMS
 from moodwalk.models.published import convert_published_state
-from moodwalk.models.stgcn import STGCN_MODELS, Stgcn
+from moodwalk.models.stgcn import Stgcn
 from moodwalk.skeleton import compute_adjacency
 
 

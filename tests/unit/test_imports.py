@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 import moodwalk
+from moodwalk.io.bvh_writing import write_bvh
+from moodwalk.walker import simulate_gait
 
 PACKAGE = Path(moodwalk.__file__).parent
 
@@ -19,6 +21,8 @@ LAYERS = (
         "body",
         "cycles",
         "features",
+        "signals",
+        "splines",
         "legs",
         "pose",
         "preprocess",
@@ -93,6 +97,19 @@ def test_reading_gaits_does_not_load_torch():
     code = "import sys, moodwalk; moodwalk.read_gait; print(*sys.modules)"
     assert "h5py" in run(code)
     assert not run(code) & {"torch", "sklearn", "plotly"}
+
+
+def test_predicting_loads_neither_torch_nor_the_slow_parts_of_scipy(tmp_path):
+    path = tmp_path / "walk.bvh"
+    write_bvh(path, simulate_gait(n_frames=90, fps=120.0, seed=0))
+    code = (
+        "import sys; from moodwalk.cli import main\n"
+        f"try: main(['predict', {str(path)!r}])\n"
+        "finally: print(*sys.modules)"
+    )
+    loaded = run(code)
+    assert "moodwalk.models.forward" in loaded
+    assert not loaded & {"torch", "sklearn", "scipy.signal", "scipy.stats", "scipy.special"}
 
 
 def test_public_names_are_sorted_and_there():

@@ -9,8 +9,9 @@ from moodwalk.emotion import AFFECT, EMOTIONS, Emotion
 from moodwalk.errors import CheckpointError, ConfigError, QualityError
 from moodwalk.gait import Gait
 from moodwalk.models.checkpoint import Checkpoint
+from moodwalk.models.config import StgcnConfig
 from moodwalk.models.encoding import GaitEncoder
-from moodwalk.models.stgcn import Stgcn, StgcnConfig
+from moodwalk.models.stgcn import Stgcn
 from moodwalk.predict import Predictor
 from moodwalk.recording import Reading
 from moodwalk.walker import WalkerParameters, simulate_gait, simulate_walks
@@ -31,7 +32,9 @@ def checkpoint(walks):
     with torch.no_grad():
         for weight in network.parameters():
             weight.mul_(5)  # an untrained network is too sure of nothing to be told apart
-    return Checkpoint(network.eval(), CLASSES, GaitEncoder.fit(walks, n_frames=60), "step")
+    return Checkpoint.from_network(
+        network.eval(), CLASSES, GaitEncoder.fit(walks, n_frames=60), "step"
+    )
 
 
 def test_probabilities_are_named_and_sum_to_one(checkpoint, walks):
@@ -148,7 +151,7 @@ def test_answers_are_withheld_below_the_confidence_asked_for(checkpoint, walks):
 
 def test_temperature_flattens_and_keeps_the_answer(checkpoint, walks):
     cool = Predictor(checkpoint).predict(walks[0])
-    warm = Checkpoint(checkpoint.network, CLASSES, checkpoint.encoder, "step", temperature=3.0)
+    warm = replace(checkpoint, temperature=3.0)
     flat = Predictor(warm).predict(walks[0])
     assert flat.emotion == cool.emotion
     assert max(flat.probabilities.values()) < max(cool.probabilities.values())

@@ -12,7 +12,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 from moodwalk.engine.task import (
@@ -66,7 +65,6 @@ class LocalEngine:
             If worker processes do not start.
         """
         if self.jobs == 1:
-            import_module("torch")  # now, so that a task that imports it finds one thread
             for number, task in enumerate(tasks):
                 yield attempt(function, shared, number, task)
             return

@@ -17,8 +17,8 @@ from moodwalk.evaluation.protocols import make_splits
 from moodwalk.experiments.config import Experiment, ModelOptions, suggest
 from moodwalk.gait import GaitSet
 from moodwalk.models.classic import CLASSIC
+from moodwalk.models.config import STGCN_MODELS, StgcnConfig
 from moodwalk.models.custom import CustomModel, is_custom
-from moodwalk.models.stgcn import STGCN_MODELS, StgcnConfig
 
 __all__ = [
     "OF_SYNTHETIC",

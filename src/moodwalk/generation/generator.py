@@ -16,10 +16,11 @@ from moodwalk.gait import MAX_FRAMES, MIN_FRAMES, Gait, GaitSet
 from moodwalk.generation.cycles import CycleGenerator
 from moodwalk.generation.fitting import GeneratorEpoch, GeneratorTraining
 from moodwalk.generation.stepgen import StepGenerator
-from moodwalk.models.checkpoint import GENERATOR_FORMAT, check_format, read_tensors, write_tensors
+from moodwalk.models.arrays import GENERATOR_FORMAT, check_format
 from moodwalk.models.cvae import CvaeConfig
 from moodwalk.models.cycle_mixture import CycleMixtureConfig
 from moodwalk.models.published import convert_published_generator, read_published_checkpoint
+from moodwalk.models.tensors import read_tensors, write_tensors
 from moodwalk.preprocess import FPS
 
 __all__ = [

@@ -8,8 +8,8 @@ from difflib import get_close_matches
 
 from moodwalk.errors import ConfigError
 from moodwalk.models.classic import CLASSIC
+from moodwalk.models.config import STGCN_MODELS
 from moodwalk.models.custom import is_custom
-from moodwalk.models.stgcn import STGCN_MODELS
 
 __all__ = ["MODELS", "check_model"]
 

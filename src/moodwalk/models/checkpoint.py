@@ -1,46 +1,38 @@
-"""Weights as safetensors with a JSON header that says what they are."""
+"""A trained network of the STEP family with all that is needed to use it, without PyTorch."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+import numpy as np
+from numpy.typing import NDArray
 
 from moodwalk.emotion import Emotion
 from moodwalk.errors import CheckpointError, MoodwalkError
-from moodwalk.gait import MAX_FRAMES
-from moodwalk.io.atomic import write_whole
+from moodwalk.gait import MAX_FRAMES, Gait
+from moodwalk.models.arrays import FORMAT, Array, check_format, read_arrays, write_arrays
+from moodwalk.models.config import StgcnConfig
 from moodwalk.models.encoding import GaitEncoder
-from moodwalk.models.stgcn import Stgcn, StgcnConfig
+from moodwalk.models.forward import StgcnForward
 
-__all__ = [
-    "FORMAT",
-    "GENERATOR_FORMAT",
-    "Checkpoint",
-    "check_format",
-    "read_checkpoint",
-    "read_tensors",
-    "write_checkpoint",
-    "write_tensors",
-]
+if TYPE_CHECKING:
+    from moodwalk.models.stgcn import Stgcn
 
-FORMAT = "moodwalk-classifier-1"
-GENERATOR_FORMAT = "moodwalk-generator-1"
-_WORDS = {FORMAT: "a classifier", GENERATOR_FORMAT: "a generator"}
+__all__ = ["Checkpoint", "read_checkpoint", "write_checkpoint"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Checkpoint:
     """A trained network and all that is needed to use and to judge it.
 
     Parameters
     ----------
-    network
-        The network.
+    config
+        Which network.
+    arrays
+        What it learned, as `StgcnConfig.list_shapes` lists it.
     classes
         The emotion of every output.
     encoder
@@ -51,14 +43,79 @@ class Checkpoint:
         What logits are divided by before the softmax; 1 where nothing was calibrated.
     card
         What else the weights should say: training data, protocol, figures, limits.
+
+    Raises
+    ------
+    CheckpointError
+        If these do not fit one another.
     """
 
-    network: Stgcn
+    config: StgcnConfig
+    arrays: Mapping[str, Array]
     classes: tuple[Emotion, ...]
     encoder: GaitEncoder
     model: str
     temperature: float = 1.0
     card: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        classes = self.classes
+        if len(set(classes)) != len(classes) or len(classes) < 2:
+            raise CheckpointError(
+                f"classes are {', '.join(classes)}; expected two or more, each once."
+            )
+        _check_encoder(self.encoder, self.config)
+        _check_arrays(self.arrays, self.config.list_shapes(len(classes)))
+        if not self.temperature > 0:
+            raise CheckpointError(f"temperature is {self.temperature}; expected a positive number.")
+
+    @classmethod
+    def from_network(
+        cls,
+        network: "Stgcn",
+        classes: Sequence[Emotion],
+        encoder: GaitEncoder,
+        model: str,
+        temperature: float = 1.0,
+        card: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Take what a network of PyTorch has learned so far; it may go on learning."""
+        state = network.state_dict()
+        arrays = {name: tensor.detach().cpu().numpy().copy() for name, tensor in state.items()}
+        return cls(
+            network.config, arrays, tuple(classes), encoder, model, temperature, dict(card or {})
+        )
+
+    @cached_property
+    def network(self) -> "Stgcn":
+        """The network in PyTorch, in evaluation mode: for gradients, or to go on training."""
+        import torch
+
+        from moodwalk.models.stgcn import Stgcn
+
+        network = Stgcn(self.config, n_classes=len(self.classes))
+        tensors = {name: torch.from_numpy(array) for name, array in self.arrays.items()}
+        network.load_state_dict(tensors)  # copies
+        return network.eval()
+
+    @cached_property
+    def _forward(self) -> StgcnForward:
+        return StgcnForward(self.config, self.arrays, self.encoder.n_frames)
+
+    def compute_logits(self, gaits: Sequence[Gait]) -> NDArray[np.float32]:
+        """Score gaits, on the CPU and without PyTorch.
+
+        Parameters
+        ----------
+        gaits
+            Of any length and frame rate; none influences another.
+
+        Returns
+        -------
+        ndarray
+            (n, classes), before the temperature and the softmax.
+        """
+        return self._forward(*self.encoder.encode(gaits))
 
 
 def write_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
@@ -74,43 +131,46 @@ def write_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
         "model": checkpoint.model,
         "classes": list(checkpoint.classes),
         "skeleton": "emotion-gait-16",
-        "network": checkpoint.network.config.to_dict(),
+        "network": checkpoint.config.to_dict(),
         "encoder": checkpoint.encoder.to_dict(),
         "temperature": checkpoint.temperature,
         "card": dict(checkpoint.card),
     }
-    write_tensors(path, checkpoint.network.state_dict(), header)
+    write_arrays(path, checkpoint.arrays, header)
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
-    """Read weights and header; the network comes back in evaluation mode.
+    """Read weights and header.
 
     Raises
     ------
     CheckpointError
         If the file is missing, damaged, or no classifier of this package.
     """
-    tensors, header = read_tensors(path)
+    arrays, header = read_arrays(path)
     check_format(path, header, FORMAT)
     try:
-        classes = tuple(Emotion(name) for name in header["classes"])
-        if len(set(classes)) != len(classes) or len(classes) < 2:
-            raise CheckpointError(
-                f"classes are {', '.join(classes)}; expected two or more, each once."
-            )
-        config = StgcnConfig(**header["network"])
-        encoder = GaitEncoder.from_dict(header["encoder"])
-        _check_encoder(encoder, config)
-        network = Stgcn(config, n_classes=len(classes))
-        network.load_state_dict(tensors)
-        temperature = float(header["temperature"])
-        if not temperature > 0:
-            raise CheckpointError(f"temperature is {temperature}; expected a positive number.")
-        model, card = str(header["model"]), dict(header["card"])
-    except (KeyError, TypeError, ValueError, RuntimeError, MoodwalkError) as error:
+        return Checkpoint(
+            config=StgcnConfig(**header["network"]),
+            arrays=arrays,
+            classes=tuple(Emotion(name) for name in header["classes"]),
+            encoder=GaitEncoder.from_dict(header["encoder"]),
+            model=str(header["model"]),
+            temperature=float(header["temperature"]),
+            card=dict(header["card"]),
+        )
+    except (KeyError, TypeError, ValueError, MoodwalkError) as error:
         reason = " ".join(str(error).split())[:200]
         raise CheckpointError(f"{path}: its header and weights do not fit ({reason}).") from None
-    return Checkpoint(network.eval(), classes, encoder, model, temperature, card)
+
+
+def _check_arrays(arrays: Mapping[str, Array], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    if other := sorted(set(arrays) ^ set(shapes)):
+        said = "is missing" if other[0] in shapes else "is none of the network's"
+        raise CheckpointError(f"array {other[0]} {said}.")
+    for name, shape in shapes.items():
+        if arrays[name].shape != shape:
+            raise CheckpointError(f"array {name} has shape {arrays[name].shape}; expected {shape}.")
 
 
 def _check_encoder(encoder: GaitEncoder, config: StgcnConfig) -> None:
@@ -127,61 +187,4 @@ def _check_encoder(encoder: GaitEncoder, config: StgcnConfig) -> None:
     if encoder.n_frames > MAX_FRAMES or not 1 <= encoder.fps <= 1000:
         raise CheckpointError(
             f"the encoder asks for {encoder.n_frames} frames at {encoder.fps:g} fps."
-        )
-
-
-def write_tensors(
-    path: str | Path, tensors: Mapping[str, torch.Tensor], header: Mapping[str, Any]
-) -> None:
-    """Write tensors with a JSON header as safetensors, whole or not at all."""
-    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with write_whole(path) as temporary:
-        # Not save_file: it makes private files, whatever the umask says.
-        temporary.write_bytes(save(contiguous, metadata={"moodwalk": json.dumps(header)}))
-
-
-def read_tensors(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Read tensors and JSON header.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is missing, damaged or without a header of moodwalk.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"{path} is no file; expected moodwalk weights (.safetensors).")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        header = json.loads(metadata["moodwalk"])
-    except KeyError:
-        raise CheckpointError(
-            f"{path} has no moodwalk header; expected weights of this package."
-        ) from None
-    except (SafetensorError, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise CheckpointError(
-            f"{path} cannot be read as moodwalk weights ({reason}). Weights of PyTorch (.pth.tar) go "
-            f"through `moodwalk import-checkpoint`."
-        ) from None
-    if not isinstance(header, dict):
-        raise CheckpointError(f"{path} has a damaged header; expected weights of this package.")
-    return tensors, header
-
-
-def check_format(path: str | Path, header: Mapping[str, Any], expected: str) -> None:
-    """Refuse weights of another kind, such as a generator's where a classifier's are expected.
-
-    Raises
-    ------
-    CheckpointError
-        If the header is of another format than `expected`, `FORMAT` or `GENERATOR_FORMAT`.
-    """
-    found = str(header.get("format"))
-    if found != expected:
-        raise CheckpointError(
-            f"{path} is {_WORDS.get(found, f'of format {found!r}')}; expected {_WORDS[expected]} "
-            f"({expected!r}). Turn published weights into it with `moodwalk import-checkpoint`."
         )

@@ -41,7 +41,7 @@ class CvaeConfig:
     n_frames
         Frames of a gait.
     partition, kernel
-        See `moodwalk.models.stgcn.StgcnConfig`.
+        See `moodwalk.models.config.StgcnConfig`.
 
     Raises
     ------

@@ -12,9 +12,10 @@ from moodwalk.emotion import LABEL_ORDERS, LabelOrder
 from moodwalk.errors import CheckpointError
 from moodwalk.io.atomic import check_writable
 from moodwalk.models.checkpoint import Checkpoint, write_checkpoint
+from moodwalk.models.config import StgcnConfig
 from moodwalk.models.cvae import Cvae, CvaeConfig
 from moodwalk.models.encoding import GaitEncoder
-from moodwalk.models.stgcn import Stgcn, StgcnConfig
+from moodwalk.models.stgcn import Stgcn
 
 __all__ = ["convert_published_state", "import_published_classifier", "read_published_checkpoint"]
 
@@ -286,6 +287,6 @@ def import_published_classifier(source: str | Path, output: str | Path) -> Check
         "training": "by the authors of STEP, on about nine tenths of the 342 gaits of Emotion-Gait",
         "limits": "not calibrated; agreement with those 342 gaits is no accuracy",
     }
-    checkpoint = Checkpoint(network, order, encoder, "step-real-only", card=card)
+    checkpoint = Checkpoint.from_network(network, order, encoder, "step-real-only", card=card)
     write_checkpoint(output, checkpoint)
     return checkpoint

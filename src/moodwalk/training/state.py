@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from moodwalk.errors import CheckpointError
 from moodwalk.io.atomic import write_whole_text
-from moodwalk.models.checkpoint import read_tensors, write_tensors
 from moodwalk.models.stgcn import Stgcn
+from moodwalk.models.tensors import read_tensors, write_tensors
 from moodwalk.training.config import EpochRecord, TrainingConfig
 
 __all__ = ["TrainingState"]

@@ -13,7 +13,8 @@ from moodwalk.errors import CheckpointError, ConfigError, DataFormatError, Label
 from moodwalk.gait import MAX_FRAMES, Gait, GaitSet
 from moodwalk.generation.generator import GaitGenerator
 from moodwalk.harmonics import compute_bone_vectors
-from moodwalk.models.checkpoint import GENERATOR_FORMAT, read_tensors, write_tensors
+from moodwalk.models.arrays import GENERATOR_FORMAT
+from moodwalk.models.tensors import read_tensors, write_tensors
 from moodwalk.predict import Predictor
 from moodwalk.splitting import split_by_subject
 from moodwalk.summary import has_swapped_sides

@@ -10,16 +10,12 @@ from safetensors.torch import save_file
 
 from moodwalk.emotion import Emotion
 from moodwalk.errors import CheckpointError, DataFormatError
-from moodwalk.models.checkpoint import (
-    FORMAT,
-    Checkpoint,
-    read_checkpoint,
-    read_tensors,
-    write_checkpoint,
-    write_tensors,
-)
+from moodwalk.models.arrays import FORMAT
+from moodwalk.models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from moodwalk.models.config import StgcnConfig
 from moodwalk.models.encoding import GaitEncoder
-from moodwalk.models.stgcn import Stgcn, StgcnConfig
+from moodwalk.models.stgcn import Stgcn
+from moodwalk.models.tensors import read_tensors, write_tensors
 from moodwalk.walker import simulate_walks
 
 CLASSES = (Emotion.ANGRY, Emotion.HAPPY, Emotion.SAD)
@@ -38,7 +34,7 @@ def checkpoint(gaits):
     encoder = GaitEncoder.fit(gaits)
     network(*(torch.from_numpy(array) for array in encoder.encode(gaits)))
     card = {"data": "simulated walks", "accuracy": {"value": 0.5, "n": 8}}
-    return Checkpoint(network, CLASSES, encoder, "step", 1.25, card)
+    return Checkpoint.from_network(network, CLASSES, encoder, "step", 1.25, card)
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ import torch
 from moodwalk.emotion import LABEL_ORDERS
 from moodwalk.errors import CheckpointError
 from moodwalk.models.checkpoint import read_checkpoint
+from moodwalk.models.config import STGCN_MODELS
 from moodwalk.models.published import (
     convert_published_state,
     import_published_classifier,
     read_published_checkpoint,
 )
-from moodwalk.models.stgcn import STGCN_MODELS
 from moodwalk.skeleton import compute_adjacency
 
 

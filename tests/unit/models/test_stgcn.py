@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from moodwalk.errors import ConfigError, ShapeError
+from moodwalk.models.config import STGCN_MODELS, StgcnConfig
 from moodwalk.models.layers import ChannelNorm
-from moodwalk.models.stgcn import STGCN_MODELS, Stgcn, StgcnConfig
+from moodwalk.models.stgcn import Stgcn
 from moodwalk.skeleton import compute_adjacency
 
 BLOCKS = {

@@ -21,8 +21,9 @@ from moodwalk.errors import (
     ShapeError,
 )
 from moodwalk.gait import GaitSet
+from moodwalk.models.config import StgcnConfig
 from moodwalk.models.encoding import GaitEncoder
-from moodwalk.models.stgcn import Stgcn, StgcnConfig
+from moodwalk.models.stgcn import Stgcn
 from moodwalk.training import TrainingConfig, compute_logits, train
 from moodwalk.training.loop import _make_batches
 from moodwalk.walker import simulate_walks

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from moodwalk.errors import CheckpointError
-from moodwalk.models.checkpoint import read_tensors, write_tensors
-from moodwalk.models.stgcn import Stgcn, StgcnConfig
+from moodwalk.models.config import StgcnConfig
+from moodwalk.models.stgcn import Stgcn
+from moodwalk.models.tensors import read_tensors, write_tensors
 from moodwalk.training import EpochRecord, TrainingConfig
 from moodwalk.training.state import TrainingState
 

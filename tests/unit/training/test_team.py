@@ -16,7 +16,8 @@ from moodwalk.training.team import Team
 SCRIPT = """
 import os, sys, torch
 from moodwalk.models.encoding import GaitEncoder
-from moodwalk.models.stgcn import Stgcn, StgcnConfig
+from moodwalk.models.config import StgcnConfig
+from moodwalk.models.stgcn import Stgcn
 from moodwalk.training import TrainingConfig, train
 from moodwalk.walker import simulate_walks
 
