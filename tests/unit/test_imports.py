@@ -13,8 +13,8 @@ PACKAGE = Path(moodwalk.__file__).parent
 
 # Each room may use the rooms above it, and itself.
 LAYERS = (
-    {"errors", "emotion", "skeleton", "provenance", "threads"},
-    {"engine", "recording"},
+    {"errors", "emotion", "home", "skeleton", "provenance", "threads"},
+    {"engine", "music", "recording"},
     {"gait"},
     {
         "augment",
