@@ -14,7 +14,7 @@ PACKAGE = Path(moodwalk.__file__).parent
 # Each room may use the rooms above it, and itself.
 LAYERS = (
     {"errors", "emotion", "home", "skeleton", "provenance", "threads"},
-    {"engine", "music", "recording"},
+    {"engine", "recording"},
     {"gait"},
     {
         "augment",
@@ -32,7 +32,7 @@ LAYERS = (
     },
     {"intake"},
     {"io", "summary"},
-    {"audit", "harmonics", "scaling"},
+    {"audit", "harmonics", "music", "scaling"},
     {"models"},
     {"training"},
     {"estimator"},
