@@ -37,7 +37,7 @@ LAYERS = (
     {"training"},
     {"estimator"},
     {"evaluation", "predict"},
-    {"markdown", "page", "runs", "scoring"},
+    {"listening", "markdown", "page", "runs", "scoring"},
     {"viz"},
     {"explain", "generation"},
     {"demo", "experiments"},
