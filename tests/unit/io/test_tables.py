@@ -245,7 +245,7 @@ def test_a_file_of_something_else(path):
     path.write_text("frame,x,y,z\n0,1,2,3\n")
     check_refused(path, "has no column 'gait'", "found 'frame', 'x', 'y', 'z'")
     with pytest.raises(
-        DataFormatError, match="of no format that moodwalk reads.*names its columns"
+        DataFormatError, match=r"of no format that moodwalk reads.*names its columns"
     ):
         read(path)
     path.write_bytes(bytes(range(256)))
