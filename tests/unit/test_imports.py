@@ -37,7 +37,7 @@ LAYERS = (
     {"training"},
     {"estimator"},
     {"evaluation", "predict"},
-    {"markdown", "page", "runs", "scoring"},
+    {"markdown", "page", "runs", "scoring", "trust"},
     {"viz"},
     {"explain", "generation"},
     {"demo", "experiments"},
