@@ -52,7 +52,9 @@ def main() -> None:
     least = statistics.median(seconds["60 s at 30 fps"])  # one file: nearly all of it is the start
     for what, times in seconds.items():
         median = statistics.median(times)
-        rate = f", {N_SHORT / (median - least):.0f} files/s after the start" if "files" in what else ""
+        rate = (
+            f", {N_SHORT / (median - least):.0f} files/s after the start" if "files" in what else ""
+        )
         print(f"{what:20} {median:6.2f} s ({min(times):.2f} to {max(times):.2f}){rate}")
 
 

@@ -1,17 +1,23 @@
 """Do weights travel: accuracy of STEP through the whole input path, on folds of the 342 gaits.
 
-    python benchmarks/travel.py --data FOLDER -o FILE.json --jobs 2
+    python benchmarks/travel.py --data FOLDER -o OUT --jobs 2
 
 Ten folds share no walker (`subject`, seed 0). Every network is trained on the other nine (60 epochs, the
-last one kept) and scored twice on each fold: on the gaits as they are stored, and after each of them was
-written as BVH and read back as anybody's recording is: joints by name, up, unit and facing from the
-motion, turned to face +z.
+last one kept), and its weights are kept under OUT. Each fold is then scored
+
+stored      as it is stored
+through     written as BVH and read back as anybody's recording is: joints by name, up, unit and facing from
+            the motion, turned to face +z
+disturbed   likewise, of a body of other proportions (bones up to 10 % longer or shorter), with 1 cm of noise
+            on every coordinate of every frame
+
+by three networks:
 
 step        gaits as stored, root at the origin: as published
 body        every gait turned and scaled by its own body (`step-body`)
 travel      the same, trained on gaits of varied phase, speed, proportions, with noise and mirror images
 
-A training is kept in FILE as soon as it is done; the same command goes on where it stopped.
+The same command goes on where it stopped; OUT/answers.json holds every answer.
 """
 
 import os
@@ -29,8 +35,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from moodwalk.augment import STANDARD_AUGMENTATION
-from moodwalk.emotion import Emotion
+from moodwalk.augment import STANDARD_AUGMENTATION, Augmentation
 from moodwalk.estimator import GaitEmotionClassifier
 from moodwalk.evaluation import (
     compute_scores,
@@ -43,15 +48,16 @@ from moodwalk.intake.quality import assess_walk
 from moodwalk.io import read
 from moodwalk.io.atomic import write_whole_text
 from moodwalk.io.bvh_writing import write_bvh
-from moodwalk.models.checkpoint import Checkpoint
 from moodwalk.predict import Predictor
 
+DISTURBED = Augmentation(proportions=0.1, noise_m=0.01)
 VARIED = replace(STANDARD_AUGMENTATION, proportions=0.1, noise_m=0.01)
 VARIANTS: dict[str, dict[str, Any]] = {
     "step": {"model": "step"},
     "body": {"model": "step-body"},
     "travel": {"model": "step-body", "augmentation": VARIED},
 }
+WAYS = ("stored", "through", "disturbed")
 N_FOLDS = 10
 
 
@@ -63,39 +69,48 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1)
     given = parser.parse_args()
     gaits = read(given.data).only_labelled()
-    done: dict[str, Any] = json.loads(given.out.read_text()) if given.out.exists() else {}
+    given.out.mkdir(parents=True, exist_ok=True)
+    path = given.out / "answers.json"
+    done: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     todo = [
         (name, fold) for fold in range(N_FOLDS) for name in VARIANTS if f"{name}-{fold}" not in done
     ]
     with ProcessPoolExecutor(given.jobs) as pool:
-        running = {pool.submit(run, given.data, name, fold): (name, fold) for name, fold in todo}
+        running = {pool.submit(run, given.data, given.out, *cell): cell for cell in todo}
         for future in as_completed(running):
             name, fold = running[future]
             done[f"{name}-{fold}"] = future.result()
-            write_whole_text(given.out, json.dumps(done, indent=1, sort_keys=True) + "\n")
+            write_whole_text(path, json.dumps(done, indent=1, sort_keys=True) + "\n")
             print(
                 f"{name}, fold {fold}: done ({len(done)} of {N_FOLDS * len(VARIANTS)})", flush=True
             )
     report(gaits, done)
 
 
-def run(data: Path, name: str, fold: int) -> dict[str, list[Any]]:
-    """Train one network and return its answers to the fold's gaits, by number of the gait."""
+def run(data: Path, out: Path, name: str, fold: int) -> dict[str, list[Any]]:
+    """Train one network, unless it is there, and return its answers to the fold's gaits."""
     torch.set_num_threads(1)
     gaits = read(data).only_labelled()
     split = make_splits("subject", gaits.labels, gaits.subjects, N_FOLDS)[fold]
-    model = GaitEmotionClassifier(epochs=60, seed=0, device="cpu", **VARIANTS[name])
-    model.fit(gaits[split.train])
-    checkpoint = Checkpoint.from_network(
-        model.network_, tuple(Emotion(c) for c in model.classes_), model.encoder_, str(model.model)
-    )
-    predictor = Predictor(checkpoint, min_confidence=0.0)
+    weights = out / f"{name}-{fold}.safetensors"
+    if not weights.exists():
+        model = GaitEmotionClassifier(epochs=60, seed=0, device="cpu", **VARIANTS[name])
+        model.fit(gaits[split.train]).save(weights)
+    predictor = Predictor.load(weights, min_confidence=0.0)
     tested = gaits[split.test]
-    stored = [str(p.emotion) for p in predictor.predict_many(tested)]
     through = [through_bvh(gait) for gait in tested]
-    answers = [str(predictor.predict(gait, force=True).emotion) for gait in through]
-    kinds = [assess_walk(gait).kind for gait in through]
-    return {"gait": split.test.tolist(), "stored": stored, "through": answers, "kind": kinds}
+    rng = np.random.default_rng(fold)
+    disturbed = [
+        through_bvh(gait.with_positions(DISTURBED(gait.positions, rng))) for gait in tested
+    ]
+    found: dict[str, list[Any]] = {
+        way: [str(predictor.predict(gait, force=True).emotion) for gait in walks]
+        for way, walks in (("stored", tested), ("through", through), ("disturbed", disturbed))
+    }
+    found["kind"] = [assess_walk(gait).kind for gait in through]
+    found["disturbed kind"] = [assess_walk(gait).kind for gait in disturbed]
+    found["gait"] = split.test.tolist()
+    return found
 
 
 def through_bvh(gait: Gait) -> Gait:
@@ -114,7 +129,7 @@ def report(gaits: GaitSet, done: dict[str, Any]) -> None:
     for name in VARIANTS:
         cells = [done[f"{name}-{fold}"] for fold in range(N_FOLDS) if f"{name}-{fold}" in done]
         index = np.concatenate([cell["gait"] for cell in cells]).astype(int)
-        for way in ("stored", "through"):
+        for way in WAYS:
             answers = np.empty(len(gaits), dtype=labels.dtype)
             answers[index] = np.concatenate([cell[way] for cell in cells])
             scores = compute_scores(labels[index], answers[index], classes)
@@ -123,18 +138,22 @@ def report(gaits: GaitSet, done: dict[str, Any]) -> None:
             right[name, way] = correct
             low, high = compute_subject_interval(correct[index], subjects[index])
             print(
-                f"{name:8} {way:8} {len(index)} gaits: accuracy {scores.accuracy:.1%} ({low:.1%} to "
+                f"{name:8} {way:9} {len(index)} gaits: accuracy {scores.accuracy:.1%} ({low:.1%} to "
                 f"{high:.1%}), balanced {scores.balanced_accuracy:.1%}"
             )
-        kinds = np.concatenate([cell["kind"] for cell in cells])
+    for what in ("kind", "disturbed kind"):
+        kinds = np.concatenate([done[f"body-{fold}"][what] for fold in range(N_FOLDS)])
         counts = {str(kind): int((kinds == kind).sum()) for kind in np.unique(kinds)}
-        print(f"{name:8} read back as: {counts}")
+        print(f"read back, {what}: {counts}")
     for a, b in (
         (("body", "stored"), ("step", "stored")),
         (("travel", "stored"), ("body", "stored")),
         (("step", "through"), ("step", "stored")),
-        (("travel", "through"), ("step", "through")),
-        (("travel", "through"), ("travel", "stored")),
+        (("body", "through"), ("step", "through")),
+        (("body", "through"), ("body", "stored")),
+        (("travel", "through"), ("body", "through")),
+        (("body", "disturbed"), ("body", "through")),
+        (("travel", "disturbed"), ("body", "disturbed")),
     ):
         found = compute_subject_difference(right[a], right[b], subjects)
         print(f"{' '.join(a)} less {' '.join(b)}: {found}")

@@ -12,17 +12,22 @@ from numpy.typing import NDArray
 from moodwalk.cycles import compute_cadence
 from moodwalk.emotion import AFFECT, EMOTIONS, Emotion
 from moodwalk.errors import ConfigError, QualityError
+from moodwalk.features import FEATURES
 from moodwalk.gait import MIN_FRAMES, Gait
 from moodwalk.intake.quality import Quality, assess_walk, check_walk
 from moodwalk.models.checkpoint import Checkpoint, read_checkpoint
 from moodwalk.preprocess import resample
 from moodwalk.recording import Reading
+from moodwalk.scaling import compute_novelty
 from moodwalk.skeleton import N_JOINTS
 from moodwalk.strides import find_cycles
 
 __all__ = ["SHIPPED_WEIGHTS", "Prediction", "Predictor", "Window", "check_quality"]
 
 SHIPPED_WEIGHTS = "step-emotion-gait.safetensors"
+
+N_NAMED = 3
+"""Features that a reason names at most."""
 
 MOST_CYCLES = 3
 """Of a window: a gait cycle says most of what there is, and the emotion may change over many."""
@@ -56,8 +61,8 @@ class Prediction:
     probabilities
         Of every emotion that the network knows, calibrated where its weights were; they sum to 1.
     abstained
-        Whether the answer is withheld, because no emotion is probable enough, or because it is not clear
-        that this is a walk.
+        Whether the answer is withheld: because no emotion is probable enough, because the walk is unlike
+        those that the weights learned from, or because it is not clear that it is a walk.
     reason
         Why it is withheld; empty where it is not.
     valence, arousal
@@ -73,6 +78,9 @@ class Prediction:
         What kind of motion it is, and its gait parameters.
     reading
         How it was made from a recording; None where it needed no making.
+    novelty
+        How far its affective features lie outside the range of the training gaits, see
+        `moodwalk.scaling.compute_novelty`; mean over windows. None for networks without such features.
     """
 
     emotion: Emotion
@@ -87,6 +95,7 @@ class Prediction:
     windows: tuple[Window, ...] = field(default=())
     quality: Quality | None = None
     reading: Reading | None = None
+    novelty: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them."""
@@ -100,6 +109,7 @@ class Prediction:
             "cadence_spm": self.cadence_spm,
             "n_frames": self.n_frames,
             "fps": self.fps,
+            "novelty": self.novelty,
             "windows": [
                 {"start_s": w.start_s, "end_s": w.end_s, "probabilities": _name(w.probabilities)}
                 for w in self.windows
@@ -120,24 +130,46 @@ class Predictor:
         Withhold the answer where no emotion reaches this probability; 0 never does. None for what the
         weights' card says, which was chosen so that a stated share of answers is right, or 0 if it
         says nothing.
+    max_novelty
+        Withhold the answer where the walk lies further outside the range of the training gaits
+        (`moodwalk.scaling.compute_novelty`). None for what the card says, which is as far as
+        nearly all walks of unseen walkers lie, or anything if it says nothing.
 
     Raises
     ------
     ConfigError
-        If `min_confidence` is no probability.
+        If `min_confidence` is no probability, or `max_novelty` is negative.
     """
 
-    def __init__(self, checkpoint: Checkpoint, *, min_confidence: float | None = None) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        min_confidence: float | None = None,
+        max_novelty: float | None = None,
+    ) -> None:
         if min_confidence is None:
             chosen: Any = checkpoint.card.get("abstention") or {}
             min_confidence = float(chosen.get("min_confidence", 0.0))
         if not 0 <= min_confidence <= 1:
             raise ConfigError(f"min_confidence is {min_confidence}; expected 0 to 1.")
+        if max_novelty is None:
+            within: Any = checkpoint.card.get("novelty") or {}
+            max_novelty = float(within.get("most", np.inf))
+        if not max_novelty >= 0:
+            raise ConfigError(f"max_novelty is {max_novelty}; expected 0 or more.")
         self.checkpoint = checkpoint
         self.min_confidence = min_confidence
+        self.max_novelty = max_novelty
 
     @classmethod
-    def load(cls, path: str | Path | None = None, *, min_confidence: float | None = None) -> Self:
+    def load(
+        cls,
+        path: str | Path | None = None,
+        *,
+        min_confidence: float | None = None,
+        max_novelty: float | None = None,
+    ) -> Self:
         """Load weights.
 
         Parameters
@@ -145,7 +177,7 @@ class Predictor:
         path
             A file that `GaitEmotionClassifier.save` or ``moodwalk import-checkpoint`` wrote; None
             for the weights that moodwalk ships.
-        min_confidence
+        min_confidence, max_novelty
             As for the class.
 
         Raises
@@ -155,7 +187,7 @@ class Predictor:
         """
         if path is None:
             path = Path(str(files("moodwalk") / "weights" / SHIPPED_WEIGHTS))
-        return cls(read_checkpoint(path), min_confidence=min_confidence)
+        return cls(read_checkpoint(path), min_confidence=min_confidence, max_novelty=max_novelty)
 
     def predict(self, gait: Gait, *, force: bool = False) -> Prediction:
         """Read one walk; see `predict_many`."""
@@ -195,7 +227,7 @@ class Predictor:
         if not pieces:
             return []
         with np.errstate(over="ignore", invalid="ignore"):  # told of below, by the walk's name
-            logits = self.checkpoint.compute_logits(pieces)
+            logits, affective = self.checkpoint.score(pieces)
             probabilities = _softmax(logits.astype(np.float64) / self.checkpoint.temperature)
         ends = np.cumsum([len(windows) for windows in spans])
         if not np.isfinite(probabilities).all():
@@ -205,12 +237,11 @@ class Predictor:
                 f"gait {walk.name!r}: its positions give no finite features; expected a walk. "
                 f"Do joints coincide, or are lengths out of range?"
             )
-        each = np.split(probabilities, ends[:-1])
+        if affective is None:
+            affective = np.zeros((len(pieces), 0), dtype=np.float32)
+        parts = (np.split(probabilities, ends[:-1]), np.split(affective, ends[:-1]))
         return [
-            self._conclude(gait, quality, walk, windows, rows)
-            for gait, quality, walk, windows, rows in zip(
-                gaits, qualities, walks, spans, each, strict=True
-            )
+            self._conclude(*one) for one in zip(gaits, qualities, walks, spans, *parts, strict=True)
         ]
 
     def _check(self, gait: Gait) -> Gait:
@@ -252,6 +283,7 @@ class Predictor:
         walk: Gait,
         spans: list[tuple[int, int]],
         rows: NDArray[np.float64],
+        affective: NDArray[np.float32],
     ) -> Prediction:
         mean = rows.mean(axis=0)
         emotion = self.checkpoint.classes[int(mean.argmax())]
@@ -261,6 +293,11 @@ class Predictor:
             reasons.append(
                 f"{emotion} is the most probable with {confidence:.0%}, "
                 f"below the {self.min_confidence:.0%} asked for"
+            )
+        novelty = float(compute_novelty(affective).mean()) if affective.size else None
+        if novelty is not None and novelty > self.max_novelty:
+            reasons.append(
+                f"it moves unlike all that the weights learned from: {_name_far(affective)}"
             )
         if gait.reading is not None and quality.kind == "unclear":
             reasons.append(f"it is not clear that this is a walk: {'; '.join(quality.reasons)}")
@@ -287,6 +324,7 @@ class Predictor:
             windows,
             quality,
             gait.reading,
+            novelty,
         )
 
     def _by_emotion(self, row: NDArray[np.float64]) -> dict[Emotion, float]:
@@ -312,6 +350,18 @@ def check_quality(gait: Gait, *, force: bool = False) -> Quality:
     if gait.reading is None:
         return assess_walk(gait)
     return check_walk(gait, force=force)
+
+
+def _name_far(affective: NDArray[np.float32]) -> str:
+    """Name the features that lie furthest outside the range of the training gaits."""
+    mean = affective.mean(axis=0)
+    far = np.argsort(-np.abs(mean))[:N_NAMED]
+    return ", ".join(
+        f"{FEATURES[i].name.replace('_', ' ')} {abs(mean[i]):.1f} times as far {'up' if mean[i] > 0 else 'down'} "
+        f"as any of theirs"
+        for i in far.tolist()
+        if abs(mean[i]) > 1
+    )
 
 
 def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -13,43 +13,23 @@ from numpy.typing import NDArray
 from moodwalk.augment import Augmentation
 from moodwalk.errors import ConfigError
 from moodwalk.estimator import GaitEmotionClassifier
-from moodwalk.evaluation import (
-    Abstention,
-    Evaluation,
-    apply_temperature,
-    compute_calibration_error,
-    compute_log_loss,
-    compute_proportion_interval,
-    compute_risk_coverage,
-    compute_scores,
-    cross_validate_threshold,
-    evaluate,
-    fit_temperature,
-)
+from moodwalk.evaluation import compute_proportion_interval, compute_scores, evaluate
 from moodwalk.gait import GaitSet
 from moodwalk.io.atomic import check_writable, write_whole_text
 from moodwalk.models.config import STGCN_MODELS
 from moodwalk.provenance import describe_versions, find_commit
 from moodwalk.splitting import split_by_subject
 from moodwalk.training import EpochRecord
+from moodwalk.trust import SHARE_RIGHT, calibrate, choose_abstention, choose_novelty
 
 __all__ = [
-    "SHARE_RIGHT",
     "WEIGHTS",
-    "Calibration",
     "SubjectSplit",
-    "calibrate",
-    "choose_abstention",
     "describe_split",
     "run_training",
 ]
 
 WEIGHTS = "weights.safetensors"
-
-SHARE_RIGHT = 0.75
-"""Of the answers that are not withheld, unless the user wants another share."""
-
-_COVERAGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 LIMITS = (
     "Reads what observers would call a walk, not what the walker feels; no diagnosis, and not fit for "
@@ -140,97 +120,6 @@ class SubjectSplit:
         return {name: sorted(set(people[part].tolist())) for name, part in parts.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """One temperature, and what it does to gaits that it was not fitted on.
-
-    Parameters
-    ----------
-    temperature
-        Fitted on the out-of-fold answers of all folds.
-    error_before, error_after
-        Expected calibration error of the out-of-fold answers; after with, for each fold, a
-        temperature that was fitted on the other folds.
-    log_loss_before, log_loss_after
-        The same for the mean negative log-likelihood, in nats.
-    """
-
-    temperature: float
-    error_before: float
-    error_after: float
-    log_loss_before: float
-    log_loss_after: float
-
-
-def calibrate(evaluation: Evaluation) -> Calibration:
-    """Fit a temperature on the out-of-fold answers of an evaluation.
-
-    Parameters
-    ----------
-    evaluation
-        Of one repeat.
-
-    Returns
-    -------
-    Calibration
-        The temperature, and figures that it did not see.
-    """
-    classes, labels, answers = evaluation.classes, evaluation.labels, evaluation.probabilities
-    column = np.array([classes.index(name) for name in labels.tolist()])
-    logs = np.log(np.clip(answers, 1e-12, None))
-    scaled = _scale_by_other_folds(evaluation)
-    return Calibration(
-        fit_temperature(logs, column),
-        compute_calibration_error(labels, answers, classes),
-        compute_calibration_error(labels, scaled, classes),
-        compute_log_loss(labels, answers, classes),
-        compute_log_loss(labels, scaled, classes),
-    )
-
-
-def choose_abstention(
-    evaluation: Evaluation, share_right: float = SHARE_RIGHT
-) -> tuple[Abstention, dict[str, list[float]]]:
-    """Choose the confidence below which answers are withheld, on out-of-fold answers.
-
-    Parameters
-    ----------
-    evaluation
-        Of one repeat.
-    share_right
-        Of the answers given, how many should be right.
-
-    Returns
-    -------
-    abstention
-        The threshold for calibrated probabilities, and what it is worth on folds that did not choose.
-    curve
-        The risk-coverage curve at every tenth of coverage: ``coverage``, ``threshold`` and ``risk``.
-    """
-    scaled = _scale_by_other_folds(evaluation)
-    right = np.array(evaluation.classes)[scaled.argmax(axis=1)] == evaluation.labels
-    confidence = scaled.max(axis=1)
-    curve = compute_risk_coverage(confidence, right)
-    at = [int(np.searchsorted(curve.coverage, share - 1e-9)) for share in _COVERAGES]
-    points = {
-        name: [round(float(values[i]), 4) for i in at]
-        for name, values in zip(curve._fields, curve, strict=True)
-    }
-    return cross_validate_threshold(confidence, right, evaluation.fold, share_right), points
-
-
-def _scale_by_other_folds(evaluation: Evaluation) -> NDArray[np.float64]:
-    """Return out-of-fold answers, each scaled by the temperature of the other folds."""
-    classes, answers = evaluation.classes, evaluation.probabilities
-    column = np.array([classes.index(name) for name in evaluation.labels.tolist()])
-    logs = np.log(np.clip(answers, 1e-12, None))
-    scaled = np.empty_like(answers)
-    for number in np.unique(evaluation.fold):
-        here = evaluation.fold == number
-        scaled[here] = apply_temperature(answers[here], fit_temperature(logs[~here], column[~here]))
-    return scaled
-
-
 def run_training(
     gaits: GaitSet,
     estimator: GaitEmotionClassifier,
@@ -315,6 +204,9 @@ def run_training(
         story["abstention"] = abstention.to_dict() | {"risk_coverage": curve}
     validation = gaits[split.validation] if len(split.validation) else None
     estimator.fit(training, validation=validation, run=run, on_epoch=on_epoch)
+    novelty = choose_novelty(training, estimator.encoder_, estimator.seed)
+    if novelty is not None:
+        story["novelty"] = novelty
     if calibration is not None:
         estimator.temperature_ = calibration.temperature
     if len(split.test):
@@ -322,7 +214,16 @@ def run_training(
     if int(os.environ.get("RANK", "0")) == 0:
         about = {
             k: story[k]
-            for k in ("data", "split", "versions", "commit", "calibration", "abstention", "test")
+            for k in (
+                "data",
+                "split",
+                "versions",
+                "commit",
+                "calibration",
+                "abstention",
+                "novelty",
+                "test",
+            )
             if k in story
         }
         if "evaluation" in story:

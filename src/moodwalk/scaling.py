@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from moodwalk.errors import CheckpointError, QualityError, ShapeError
 from moodwalk.features import FEATURES, N_PUBLISHED
 
-__all__ = ["FeatureScaler"]
+__all__ = ["FeatureScaler", "compute_novelty"]
 
 FloatArray = NDArray[np.float64]
 
@@ -141,6 +141,25 @@ class FeatureScaler:
                 f"No feature scaler: expected minimum and maximum, one number of each for every "
                 f"feature; found {json.dumps(data, default=str)[:80]} ({error})."
             ) from None
+
+
+def compute_novelty(scaled: ArrayLike) -> FloatArray:
+    """Compute how far walks lie outside the range of the training gaits.
+
+    Parameters
+    ----------
+    scaled
+        (n, F) what `FeatureScaler.transform` returned.
+
+    Returns
+    -------
+    ndarray
+        (n,) root mean square over features of the distance from [-1, 1]: 0 for a walk of which no
+        feature is beyond all training gaits; 0.3 where, of 27, one is 1.5 half ranges beyond. NaN where a
+        feature is.
+    """
+    outside = np.maximum(np.abs(np.asarray(scaled, dtype=np.float64)) - 1, 0)
+    return np.sqrt((outside**2).mean(axis=1))
 
 
 def _describe_column(column: int, width: int) -> str:

@@ -31,7 +31,7 @@ class ScoringJob:
     ----------
     weights
         A file; None for the weights that moodwalk ships.
-    min_confidence
+    min_confidence, max_novelty
         As of a `Predictor`.
     force
         Answer also where a recording shows no walk.
@@ -41,6 +41,7 @@ class ScoringJob:
 
     weights: Path | None = None
     min_confidence: float | None = None
+    max_novelty: float | None = None
     force: bool = False
     options: ReadOptions = field(default_factory=ReadOptions)
 
@@ -136,7 +137,9 @@ def score(
         If the weights cannot be used.
     """
     engine = engine or LocalEngine(1)
-    _load(job.weights, job.min_confidence)  # a fault of the weights is nobody's task
+    _load(
+        job.weights, job.min_confidence, job.max_novelty
+    )  # a fault of the weights is nobody's task
     if not isinstance(engine, LocalEngine) or engine.jobs > 1:
         job = replace(job, options=replace(job.options, progress=None))  # it stays in this process
     waiting: dict[int, list[ScoredWalk | Refusal]] = {}
@@ -151,12 +154,14 @@ def score(
 
 
 @lru_cache(maxsize=2)
-def _load(weights: Path | None, min_confidence: float | None) -> Predictor:
-    return Predictor.load(weights, min_confidence=min_confidence)
+def _load(
+    weights: Path | None, min_confidence: float | None, max_novelty: float | None
+) -> Predictor:
+    return Predictor.load(weights, min_confidence=min_confidence, max_novelty=max_novelty)
 
 
 def _score_task(job: ScoringJob, files: tuple[Path, ...]) -> list[ScoredWalk | Refusal]:
-    predictor = _load(job.weights, job.min_confidence)
+    predictor = _load(job.weights, job.min_confidence, job.max_novelty)
     found: list[ScoredWalk | Refusal] = []
     walks: list[tuple[Path, Gait]] = []
     for file in files:

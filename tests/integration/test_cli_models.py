@@ -206,3 +206,26 @@ def test_imported_weights_say_what_they_are(official):
     assert checkpoint.model == "step-real-only"
     assert checkpoint.temperature == 1
     assert "no accuracy" in checkpoint.card["limits"]
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ((), None),
+        (("--noise", 0.02), {"noise_m": 0.02, "mirror": 0.0, "proportions": 0.0}),
+        (
+            ("--augment", "--proportions", 0.1),
+            {"noise_m": 0.005, "mirror": 0.5, "proportions": 0.1},
+        ),
+        (("--augment", "--noise", 0), {"noise_m": 0.0, "mirror": 0.5}),
+    ],
+)
+def test_train_varies_gaits_as_the_options_say(call, folder, tmp_path, options, wanted):
+    run = tmp_path / "run"
+    status, _, _ = call("train", "--data", folder, "--epochs", 1, *options, "-o", run)
+    assert status == 0
+    found = json.loads((run / "run.json").read_text())["options"]["augmentation"]
+    if wanted is None:
+        assert found is None
+    else:
+        assert {name: found[name] for name in wanted} == wanted

@@ -194,7 +194,9 @@ def test_the_page_says_what_was_found(story):
             f"{model.title}: {model.n_right} of 24 right ({accuracy:.1f} %, 95 % interval "
             f"{low:.1f} to {high:.1f})"
         ) in text
-    assert f"they name {result.n_named} as they were simulated" in text
+    assert f"the simulated one in {result.n_named} of the 24 walks" in text
+    n_withheld = sum(prediction.abstained for prediction in result.predictions)
+    assert f"so for {n_withheld} of the 24 walks" in text
 
 
 def test_the_figures_of_the_page_are_those_of_the_result(story):

@@ -37,7 +37,7 @@ LAYERS = (
     {"training"},
     {"estimator"},
     {"evaluation", "predict"},
-    {"listening", "markdown", "page", "runs", "scoring"},
+    {"listening", "markdown", "page", "runs", "scoring", "trust"},
     {"viz"},
     {"explain", "generation"},
     {"demo", "experiments"},

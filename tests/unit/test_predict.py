@@ -149,6 +149,22 @@ def test_answers_are_withheld_below_the_confidence_asked_for(checkpoint, walks):
     assert f"{sure.emotion} is the most probable" in strict.reason
 
 
+def test_answers_to_walks_unlike_the_training_gaits_are_withheld(checkpoint, walks):
+    usual = Predictor(checkpoint).predict(walks[0])
+    assert usual.novelty == 0.0  # it was among those that the range was learned from
+    assert not Predictor(checkpoint, max_novelty=0.0).predict(walks[0]).abstained
+    wild = walks[0].with_positions(walks[0].positions * np.float32([1, 1, 3]))
+    card = {"novelty": {"most": 0.05}}
+    answer = Predictor(replace(checkpoint, card=card)).predict(wild)
+    assert answer.novelty is not None
+    assert answer.novelty > 0.05
+    assert answer.abstained
+    assert "unlike all that the weights learned from" in answer.reason
+    assert "times as far up as any of theirs" in answer.reason
+    assert not Predictor(replace(checkpoint, card=card), max_novelty=np.inf).predict(wild).abstained
+    assert not Predictor(checkpoint).predict(wild).abstained  # a card that says nothing
+
+
 def test_temperature_flattens_and_keeps_the_answer(checkpoint, walks):
     cool = Predictor(checkpoint).predict(walks[0])
     warm = replace(checkpoint, temperature=3.0)
@@ -161,7 +177,7 @@ def test_json_has_what_the_command_line_promises(checkpoint, walks):
     document = Predictor(checkpoint).predict(walks[0]).to_dict()
     assert list(document) == [
         "emotion", "probabilities", "abstained", "reason", "valence", "arousal", "cadence_spm",
-        "n_frames", "fps", "windows", "quality", "reading",
+        "n_frames", "fps", "novelty", "windows", "quality", "reading",
     ]  # fmt: skip
     assert type(document["emotion"]) is str
     assert all(type(key) is str for key in document["probabilities"])
@@ -188,6 +204,8 @@ def test_no_walks_give_no_answers(checkpoint):
 def test_confidence_is_a_probability(checkpoint, bad):
     with pytest.raises(ConfigError, match="expected 0 to 1"):
         Predictor(checkpoint, min_confidence=bad)
+    with pytest.raises(ConfigError, match="expected 0 or more"):
+        Predictor(checkpoint, max_novelty=-bad if bad > 0 else bad)
 
 
 def test_weights_that_are_not_there(tmp_path):

@@ -8,14 +8,11 @@ from moodwalk.errors import ConfigError, DataFormatError
 from moodwalk.estimator import GaitEmotionClassifier
 from moodwalk.evaluation import apply_temperature, evaluate, fit_temperature
 from moodwalk.gait import GaitSet
+from moodwalk.models.encoding import GaitEncoder
 from moodwalk.predict import Predictor
-from moodwalk.runs import (
-    WEIGHTS,
-    SubjectSplit,
-    calibrate,
-    choose_abstention,
-    run_training,
-)
+from moodwalk.runs import WEIGHTS, SubjectSplit, run_training
+from moodwalk.scaling import compute_novelty
+from moodwalk.trust import SHARE_WITHIN, calibrate, choose_abstention, choose_novelty
 from moodwalk.walker import simulate_walks
 
 SMALL = {"blocks": ((4, 1), (6, 2)), "kernel": 9}
@@ -99,6 +96,22 @@ def test_calibration_folds_end_on_the_card(walks, tmp_path):
     assert abstention["n_gaits"] == len(walks)
     assert len(abstention["risk_coverage"]["risk"]) == 10
     assert Predictor(checkpoint).min_confidence == abstention["min_confidence"]
+    assert Predictor(checkpoint).max_novelty == checkpoint.card["novelty"]["most"] > 0
+    assert checkpoint.card["novelty"] == story["novelty"]
+
+
+def test_novelty_is_judged_on_walkers_that_had_no_part_in_the_range(walks):
+    encoder = GaitEncoder.fit(walks)
+    found = choose_novelty(walks, encoder)
+    assert found["n_walkers"] == walks.n_subjects
+    own = compute_novelty(encoder.encode(walks)[1])
+    assert own.max() < 1e-6 < found["most"]  # nobody is outside a range that is also their own
+    others = simulate_walks(n_subjects=50, gaits_per_subject=4, seed=6)
+    within = compute_novelty(encoder.encode(others)[1]) <= found["most"]
+    assert within.mean() > SHARE_WITHIN - 0.05
+    few = walks[np.flatnonzero(np.isin(walks.subjects, np.unique(walks.subjects)[:19]))]
+    assert choose_novelty(few, encoder) is None
+    assert choose_novelty(walks, GaitEncoder.fit(walks, n_affective=0)) is None
 
 
 def test_abstention_comes_with_its_curve(walks):

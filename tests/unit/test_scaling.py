@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 
 from moodwalk.errors import CheckpointError, QualityError, ShapeError
 from moodwalk.features import FEATURES
-from moodwalk.scaling import FeatureScaler
+from moodwalk.scaling import FeatureScaler, compute_novelty
 
 numbers = st.floats(-1e6, 1e6)
 tables = hnp.arrays(
@@ -84,3 +84,9 @@ def test_scaler_survives_json_and_pickle():
 def test_scaler_refuses_a_damaged_header(data):
     with pytest.raises(CheckpointError, match="No feature scaler"):
         FeatureScaler.from_dict(data)
+
+
+def test_novelty_counts_only_what_lies_outside():
+    scaled = [[0.0, 1.0, -1.0, 0.5], [0.0, 3.0, 0.0, 0.0], [-1.5, 1.5, -1.5, 1.5]]
+    np.testing.assert_allclose(compute_novelty(scaled), [0.0, 1.0, 0.5])
+    assert np.isnan(compute_novelty([[np.nan, 0.0]])[0])

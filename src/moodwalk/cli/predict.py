@@ -39,6 +39,13 @@ def predict(
             help="Withhold the answer below this probability; by default as the weights say."
         ),
     ] = None,
+    max_novelty: Annotated[
+        float | None,
+        typer.Option(
+            help="Withhold the answer to walks that lie further outside the training walks' range; by "
+            "default as the weights say."
+        ),
+    ] = None,
     force: Annotated[
         bool,
         typer.Option(
@@ -76,7 +83,7 @@ def predict(
                 progress.update(bar, description="frames", completed=done, total=total)
 
         options = ReadOptions(fps, joint_map, person, pose_model, show)
-        job = ScoringJob(weights, min_confidence, force, options)
+        job = ScoringJob(weights, min_confidence, max_novelty, force, options)
         for task, found in zip(tasks, score(tasks, job, where), strict=True):
             answered += [one for one in found if isinstance(one, ScoredWalk)]
             refused += [one for one in found if isinstance(one, Refusal)]

@@ -99,6 +99,14 @@ def train(
             help="Vary the length of every bone by up to this share, twins alike: 0.1 for a tenth.",
         ),
     ] = 0.0,
+    noise: Annotated[
+        float | None,
+        typer.Option(
+            metavar="M",
+            help="Shake every joint in every frame by so many metres (standard deviation); by default "
+            "0.005 with --augment, else none.",
+        ),
+    ] = None,
     calibrate: Annotated[
         int,
         typer.Option(
@@ -154,7 +162,7 @@ def train(
         learning_rate=learning_rate,
         batch_size=batch_size,
         class_weight="balanced" if balanced else None,
-        augmentation=_choose_augmentation(augment, proportions),
+        augmentation=_choose_augmentation(augment, proportions, noise),
         device=device,
         precision=precision.value,
     )
@@ -278,12 +286,15 @@ def _make_split(gaits: "GaitSet", split: str, seed: int) -> "SubjectSplit":
     return SubjectSplit.by_shares(gaits, (train, validation, test), seed)
 
 
-def _choose_augmentation(standard: bool, proportions: float) -> "Augmentation | None":
+def _choose_augmentation(
+    standard: bool, proportions: float, noise_m: float | None
+) -> "Augmentation | None":
     from moodwalk.augment import STANDARD_AUGMENTATION, Augmentation
 
-    if not standard and not proportions:
+    if not standard and not proportions and not noise_m:
         return None
-    return replace(STANDARD_AUGMENTATION if standard else Augmentation(), proportions=proportions)
+    chosen = replace(STANDARD_AUGMENTATION if standard else Augmentation(), proportions=proportions)
+    return chosen if noise_m is None else replace(chosen, noise_m=noise_m)
 
 
 def _describe_abstention(figures: dict[str, Any]) -> str:

@@ -253,21 +253,28 @@ def _show_prediction(result: DemoResult) -> Section:
     shown = [(result.gaits[i], result.predictions[i]) for i in result.shown]
     n_agree = sum(gait.label == prediction.emotion for gait, prediction in shown)
     interval = compute_proportion_interval(result.n_named, n)
+    n_withheld = sum(prediction.abstained for prediction in result.predictions)
     return Section(
         "Ask trained weights about a walk",
         [
             "moodwalk ships weights that are ready to use, trained on 342 real walks. Asked about a "
             "walk they give a probability for every emotion rather than a bare answer. Below are their "
             "answers about the four walks above.",
+            f"Where no emotion is probable enough, or a walk is unlike those that the weights learned from, "
+            f"the answer is withheld: so for {n_withheld} of the {n} walks of this page.",
             f"This is an illustration, no test: simulated bodies differ from the real ones that the "
-            f"weights know. Of all {n} simulated walks they name {result.n_named} as they were simulated "
+            f"weights know. The most probable emotion is the simulated one in {result.n_named} of the {n} walks "
             f"({_percent(result.n_named / n)}; 95 % interval {_interval(interval)}), and always giving the "
             f"same answer would name {_percent(result.majority)}. How they do on real walkers whom they "
             f"have not seen stands in their model card.",
         ],
         make_probability_figure(
             [prediction.probabilities for _, prediction in shown],
-            [f"simulated {gait.label}, named {prediction.emotion}" for gait, prediction in shown],
+            [
+                f"simulated {gait.label}, named {prediction.emotion}"
+                f"{', withheld' if prediction.abstained else ''}"
+                for gait, prediction in shown
+            ],
             f"{n_agree} of these 4 walks {'is' if n_agree == 1 else 'are'} named as simulated",
             f"Probabilities for the four simulated walks at the top of this page; weights: "
             f"{result.weights}.",

@@ -8,8 +8,9 @@ from moodwalk.errors import ConfigError, DataFormatError, MoodwalkError
 from moodwalk.gait import Gait, GaitSet
 from moodwalk.io.corpus import is_corpus, iterate_corpus
 from moodwalk.io.emotion_gait import load_emotion_gait, write_emotion_gait
+from moodwalk.io.hdf5 import SIGNATURE
 from moodwalk.io.npz import read_npz
-from moodwalk.io.opening import peek
+from moodwalk.io.opening import open_checked, peek
 from moodwalk.io.recordings import ReadOptions, is_recording, read_recordings, read_walks
 from moodwalk.io.tables import begins_table, read_table
 from moodwalk.io.writers import GaitWriter, check_space, estimate_size, open_writer
@@ -34,6 +35,9 @@ __all__ = [
 
 MAX_FILES = 100_000
 """Of a folder; more is a corpus, which is streamed."""
+
+EXPECTED = "motion capture (BVH, C3D), video, a table (CSV, TSV, Parquet, NPZ), Emotion-Gait HDF5, or a folder of them"
+"""What `read` takes, for messages."""
 
 
 def read(
@@ -194,6 +198,19 @@ def _read_file(path: Path, labels: str | None, options: ReadOptions | None) -> G
         return _refuse_labels(path, labels, read_npz(path))
     if start.startswith(b"PAR1") or begins_table(start):
         return _refuse_labels(path, labels, read_table(path))
+    if not path.is_dir():
+        with open_checked(path, EXPECTED):  # says what is wrong with a path that is no file
+            pass
+        if all(start[at : at + 8] != SIGNATURE for at in (0, 512, 1024, 2048)):
+            hint = (
+                "The first line of a table names its columns (docs/formats.md)."
+                if start[:40].isascii() and b"\0" not in start[:40]
+                else "Is it an unfinished download?"
+            )
+            raise DataFormatError(
+                f"{path} is of no format that moodwalk reads: it begins with {start[:8]!r}; expected "
+                f"{EXPECTED}. {hint}"
+            )
     return load_emotion_gait(path, labels)
 
 

@@ -9,11 +9,8 @@ arrays  positions (T, J, 3), joints, fps
 
 import io
 import math
-import struct
-import tokenize
 import warnings
 import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +20,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from moodwalk.errors import ConfigError, DataFormatError, MoodwalkError
+from moodwalk.errors import ConfigError, DataFormatError
 from moodwalk.io.joint_columns import (
     HEADER_ROWS,
     METRES,
@@ -44,7 +41,7 @@ from moodwalk.io.joint_times import (
     make_recording,
     shorten,
 )
-from moodwalk.io.opening import check_claim, open_checked, peek
+from moodwalk.io.opening import DAMAGE, check_claim, explain_damage, open_checked, peek
 from moodwalk.io.tables import COORDINATES, NEEDED, PARQUET_SIGNATURE, begins_table, load_pyarrow
 from moodwalk.recording import Recording
 
@@ -53,22 +50,6 @@ __all__ = ["begins_joint_table", "is_joint_table", "read_joint_table"]
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 
 _NPY = b"\x93NUMPY"
-
-# What zipfile, zlib, NumPy and pyarrow raise for bytes that make no sense. RuntimeError: encrypted.
-_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    tokenize.TokenError,
-    SyntaxError,
-    EOFError,
-    RuntimeError,
-    ValueError,
-    LookupError,
-    TypeError,
-    OverflowError,
-    MemoryError,
-)
 
 
 def read_joint_table(
@@ -119,19 +100,11 @@ def read_joint_table(
     # numbers at the end of what floats can hold: what comes of them is checked
     with open_checked(path, EXPECTED) as file, np.errstate(all="ignore"):
         start = file.peek(8)
-        try:
+        with explain_damage(path):
             if start.startswith(_ZIP) or start.startswith(_NPY):
                 return [_read_arrays(path, file, fps, joint_names)]
             if start.startswith(PARQUET_SIGNATURE):
                 return read_parquet(path, file, fps, joint_names)
-        except (MoodwalkError, PermissionError):
-            raise
-        except (*_DAMAGE, OSError) as error:  # pyarrow's own are among these, or of OSError
-            said = getattr(error, "strerror", None) or str(error)
-            reason = " ".join(said.split())[:200] or type(error).__name__
-            raise DataFormatError(
-                f"{path} is damaged or truncated: {reason.rstrip('.')}. Fetch it again."
-            ) from error
         return read_text(path, file, fps, joint_names)
 
 
@@ -163,7 +136,7 @@ def is_joint_table(path: str | Path) -> bool:
         try:
             with zipfile.ZipFile(path) as archive:
                 held = {name.removesuffix(".npy") for name in archive.namelist()}
-        except (*_DAMAGE, OSError):
+        except (*DAMAGE, OSError):
             return False
         return "n_frames" not in held and bool(held & {"positions", "arr_0"})
     if start.startswith(PARQUET_SIGNATURE):
@@ -172,7 +145,7 @@ def is_joint_table(path: str | Path) -> bool:
             return not _is_own(names) and find_layout([names]) is not None
         except HeaderError as error:
             return error.sure
-        except (ConfigError, *_DAMAGE, OSError):
+        except (ConfigError, *DAMAGE, OSError):
             return False
     return start.startswith(_NPY) or _begins_text(start)
 

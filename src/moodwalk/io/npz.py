@@ -7,12 +7,9 @@ names, subjects, labels, acted      (n,) text, '' where there is none
 synthetic   (n,) bool
 """
 
-import struct
 import tempfile
-import tokenize
 import warnings
 import zipfile
-import zlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,9 +20,9 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from moodwalk.emotion import Emotion, parse_emotion
-from moodwalk.errors import ConfigError, DataFormatError, LabelError, MoodwalkError, ShapeError
+from moodwalk.errors import ConfigError, DataFormatError, LabelError, ShapeError
 from moodwalk.gait import MAX_FRAMES, Gait, GaitSet
-from moodwalk.io.opening import check_claim, open_checked
+from moodwalk.io.opening import check_claim, explain_damage, open_checked
 from moodwalk.skeleton import N_JOINTS, Joint
 
 __all__ = ["NpzSink", "read_npz"]
@@ -42,22 +39,6 @@ _SAYING = {"fiu": "numbers", "iu": "whole numbers", "b": "true or false", "U": "
 _MAX_HEADER = 10_000
 
 _PIECE_BYTES = 2**20
-
-# what zipfile, zlib and NumPy raise for bytes that make no sense
-_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    tokenize.TokenError,
-    SyntaxError,
-    EOFError,
-    RuntimeError,
-    ValueError,
-    LookupError,
-    TypeError,
-    OverflowError,
-    MemoryError,
-)
 
 
 def read_npz(path: str | Path) -> GaitSet:
@@ -83,18 +64,14 @@ def read_npz(path: str | Path) -> GaitSet:
         If a label or acted emotion is no emotion.
     """
     path = Path(path)
-    with open_checked(path, "an NPZ file") as file:
-        try:
-            with zipfile.ZipFile(file) as archive, warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of NumPy, about headers of Python 2
-                arrays = _read_arrays(path, archive)
-        except MoodwalkError:
-            raise
-        except _DAMAGE as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise DataFormatError(
-                f"{path} is damaged or truncated: {reason.rstrip('.')}. Fetch it again."
-            ) from error
+    with (
+        open_checked(path, "an NPZ file") as file,
+        explain_damage(path),
+        zipfile.ZipFile(file) as archive,
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")  # of NumPy, about headers of Python 2
+        arrays = _read_arrays(path, archive)
     _check_arrays(path, arrays)
     return GaitSet(_cut(path, arrays))
 

@@ -1,14 +1,34 @@
 """Files that nobody vouches for: opened for reading, with one line for what is wrong."""
 
+import struct
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 
-from moodwalk.errors import DataFormatError
+from moodwalk.errors import DataFormatError, MoodwalkError
 from moodwalk.io.hdf5 import FREE_BYTES, MAX_EXPANSION
 
-__all__ = ["check_claim", "open_checked", "peek"]
+__all__ = ["DAMAGE", "check_claim", "explain_damage", "open_checked", "peek"]
+
+# what zipfile, zlib, NumPy and pyarrow raise for bytes that make no sense; RuntimeError: encrypted
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    tokenize.TokenError,
+    SyntaxError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    TypeError,
+    OverflowError,
+    MemoryError,
+)
 
 
 @contextmanager
@@ -78,3 +98,25 @@ def check_claim(path: Path, n_bytes: int) -> None:
             f"{path} claims {n_bytes / 2**20:,.0f} MiB of numbers but is {size / 2**20:,.3f} MiB "
             f"long; expected at most {MAX_EXPANSION} times its length. Is the file damaged?"
         )
+
+
+@contextmanager
+def explain_damage(path: Path) -> Generator[None]:
+    """Turn what readers raise for damaged bytes into one line.
+
+    Raises
+    ------
+    DataFormatError
+        If something of `DAMAGE`, or an OSError, is raised in the block. What moodwalk itself raises, and a
+        PermissionError, pass.
+    """
+    try:
+        yield
+    except (MoodwalkError, PermissionError):
+        raise
+    except (*DAMAGE, OSError) as error:  # pyarrow's own are among these, or of OSError
+        said = getattr(error, "strerror", None) or str(error)
+        reason = " ".join(said.split())[:200] or type(error).__name__
+        raise DataFormatError(
+            f"{path} is damaged or truncated: {reason.rstrip('.')}. Fetch it again."
+        ) from error

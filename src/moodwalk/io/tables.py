@@ -10,7 +10,6 @@ import io
 import math
 import re
 from collections.abc import Collection, Generator, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
@@ -20,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodwalk.emotion import Emotion, parse_emotion
-from moodwalk.errors import ConfigError, DataFormatError, LabelError, MoodwalkError, ShapeError
+from moodwalk.errors import ConfigError, DataFormatError, LabelError, ShapeError
 from moodwalk.gait import MAX_FRAMES, Gait, GaitSet
-from moodwalk.io.opening import check_claim, open_checked
+from moodwalk.io.opening import check_claim, explain_damage, open_checked
 from moodwalk.skeleton import Joint
 
 __all__ = [
@@ -490,7 +489,7 @@ def _stream_parquet(
     path: Path, file: io.BufferedReader, problems: list[str], **how: Any
 ) -> Generator[Gait]:
     arrow, parquet = load_pyarrow(path)
-    with _explain_damage(path, arrow):
+    with explain_damage(path):
         table = parquet.ParquetFile(file)
         schema = table.schema_arrow
         problems.extend(_check_columns(path, schema.names))
@@ -500,27 +499,6 @@ def _stream_parquet(
         texts = [name for name in _TEXTS if name in schema.names]
         table = parquet.ParquetFile(file, metadata=table.metadata, read_dictionary=texts, **how)
         yield from _assemble(path, _read_parquet_blocks(path, table, schema))
-
-
-@contextmanager
-def _explain_damage(path: Path, arrow: Any) -> Generator[None]:
-    try:
-        yield
-    except (MoodwalkError, PermissionError):
-        raise
-    except (
-        arrow.ArrowException,
-        OSError,
-        ValueError,
-        LookupError,
-        TypeError,
-        OverflowError,
-        MemoryError,
-    ) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataFormatError(
-            f"{path} is damaged or truncated: {reason.rstrip('.')}. Fetch it again."
-        ) from error
 
 
 def _check_parquet_claim(path: Path, metadata: Any) -> None:

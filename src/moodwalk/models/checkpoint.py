@@ -102,7 +102,9 @@ class Checkpoint:
     def _forward(self) -> StgcnForward:
         return StgcnForward(self.config, self.arrays, self.encoder.n_frames)
 
-    def compute_logits(self, gaits: Sequence[Gait]) -> NDArray[np.float32]:
+    def score(
+        self, gaits: Sequence[Gait]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """Score gaits, on the CPU and without PyTorch.
 
         Parameters
@@ -112,10 +114,17 @@ class Checkpoint:
 
         Returns
         -------
-        ndarray
+        logits
             (n, classes), before the temperature and the softmax.
+        affective
+            (n, F) scaled affective features, or None where the network wants none.
         """
-        return self._forward(*self.encoder.encode(gaits))
+        positions, affective = self.encoder.encode(gaits)
+        return self._forward(positions, affective), affective
+
+    def compute_logits(self, gaits: Sequence[Gait]) -> NDArray[np.float32]:
+        """Return the logits of `score`."""
+        return self.score(gaits)[0]
 
 
 def write_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
