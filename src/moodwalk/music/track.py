@@ -1,12 +1,13 @@
 """What is known of a piece of music, one at a time and a library at once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Source", "Track", "TrackColumns"]
+__all__ = ["Source", "Track", "TrackColumns", "fold_artist"]
 
 Source = Literal["scan", "catalogue", "simulated"]
 """Estimated from audio here; said by a catalogue; made up for the demo."""
@@ -85,3 +86,33 @@ class TrackColumns:
 
     def __len__(self) -> int:
         return len(self.id)
+
+    @classmethod
+    def from_tracks(cls, tracks: Sequence[Track]) -> Self:
+        """Make columns of tracks that are in no library; those without an id are numbered from 1."""
+        codes: dict[str, int] = {}
+        artists = [fold_artist(track.artist) for track in tracks]
+        for artist in artists:
+            if artist:
+                codes.setdefault(artist, len(codes))
+
+        def column(name: str) -> NDArray[np.float32]:
+            values = [getattr(track, name) for track in tracks]
+            return np.array([np.nan if v is None else v for v in values], dtype=np.float32)
+
+        ids = [i if track.id is None else track.id for i, track in enumerate(tracks, 1)]
+        return cls(
+            id=np.array(ids, dtype=np.int64),
+            artist=np.array([codes.get(artist, -1) for artist in artists], dtype=np.int32),
+            valence=column("valence"),
+            arousal=column("arousal"),
+            energy=column("energy"),
+            tempo_bpm=column("tempo_bpm"),
+            duration_s=column("duration_s"),
+            popularity=column("popularity"),
+        )
+
+
+def fold_artist(name: str) -> str:
+    """Return an artist's name without what spelling varies in: case, and the number of blanks."""
+    return " ".join(name.split()).casefold()
