@@ -81,7 +81,8 @@ def choose(
     seed
         Of every random choice.
     learn
-        Whether likes and skips that the library keeps have a say.
+        Whether likes and skips that the library keeps have a say. What was disliked last is passed over
+        at once; taste in other tracks is learned when there is enough to learn from.
 
     Raises
     ------
@@ -97,16 +98,18 @@ def choose(
             f"`moodwalk music import FILE.csv` first."
         )
     prefer = None
-    if learn:
+    passed_over = set(library.read_recent(N_RECENT))
+    if learn and (given := list(library.read_feedback())):
         from moodwalk.music.learning import TasteLearner
 
-        given = list(library.read_feedback())
-        if given:
-            learner = TasteLearner(columns, seed=seed)
-            learner.update(given)
-            prefer = learner.prefer(mood.emotion)
-    recent = library.read_recent(N_RECENT)
-    playlist = recommend(columns, mood, mode=mode, n=n, recent=recent, seed=seed, prefer=prefer)
+        verdicts = {one.track_id: one.kind for one in given if one.kind in ("like", "dislike")}
+        passed_over |= {track for track, kind in verdicts.items() if kind == "dislike"}
+        learner = TasteLearner(columns, seed=seed)
+        learner.update(given)
+        prefer = learner.prefer(mood.emotion)
+    playlist = recommend(
+        columns, mood, mode=mode, n=n, recent=sorted(passed_over), seed=seed, prefer=prefer
+    )
     tracks = tuple(library.get([entry.track_id for entry in playlist.entries]))
     reasons = tuple(
         explain_choice(entry, track, mood, mode)

@@ -20,7 +20,8 @@ class Track:
     Parameters
     ----------
     location
-        Where it is: an absolute path, or for what is in no file a URI. Unique in a library.
+        Where it is: an absolute path; a ``file://`` URI where the path is no plain text
+        (`moodwalk.music.files`); or for what is in no file another URI. Unique in a library.
     title, artist, album, genre
         As its tags or its catalogue say; empty where they say nothing.
     duration_s
