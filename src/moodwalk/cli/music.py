@@ -257,8 +257,10 @@ def recommend(
         from moodwalk.music.player import MpdPlayer
 
         with MpdPlayer(player_address, music_root=music_root) as mpd:
-            for track, reason in mpd.queue(choice.tracks):
-                print_note(f"note: not queued: {track.title or track.location}: {reason}")
+            for one in mpd.queue(choice.tracks):
+                print_note(
+                    f"note: not queued: {one.track.title or one.track.location}: {one.reason}"
+                )
             mpd.play()
     if as_json:
         written = None if playlist is None else str(playlist)

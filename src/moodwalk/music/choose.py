@@ -1,16 +1,19 @@
 """From a library and a mood to tracks in order, each with its reason."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moodwalk.errors import LibraryError
-from moodwalk.music.library import Library
 from moodwalk.music.reasons import explain_choice
 from moodwalk.music.recommend import Entry, Playlist, recommend
 from moodwalk.music.target import Mood
-from moodwalk.music.track import Track
+from moodwalk.music.track import Track, TrackColumns
 
-__all__ = ["Choice", "choose"]
+if TYPE_CHECKING:
+    from moodwalk.music.library import Library
+
+__all__ = ["Choice", "choose", "choose_from"]
 
 N_RECENT = 50
 """Tracks that were played last are passed over where there are others."""
@@ -58,7 +61,7 @@ class Choice:
 
 
 def choose(
-    library: Library,
+    library: "Library",
     mood: Mood,
     *,
     mode: str = "match",
@@ -110,12 +113,33 @@ def choose(
     playlist = recommend(
         columns, mood, mode=mode, n=n, recent=sorted(passed_over), seed=seed, prefer=prefer
     )
-    tracks = tuple(library.get([entry.track_id for entry in playlist.entries]))
+    return _explain(mood, playlist, library.get([entry.track_id for entry in playlist.entries]))
+
+
+def choose_from(
+    tracks: Sequence[Track], mood: Mood, *, mode: str = "match", n: int = 10, seed: int = 0
+) -> Choice:
+    """Choose music from tracks that are in no library; nothing is learned and nothing is kept.
+
+    Parameters
+    ----------
+    tracks
+        Where from; one or more.
+    mood, mode, n, seed
+        As for `choose`.
+    """
+    columns = TrackColumns.from_tracks(tracks)
+    playlist = recommend(columns, mood, mode=mode, n=n, seed=seed)
+    by_id = dict(zip(columns.id.tolist(), tracks, strict=True))
+    return _explain(mood, playlist, [by_id[entry.track_id] for entry in playlist.entries])
+
+
+def _explain(mood: Mood, playlist: Playlist, tracks: Sequence[Track]) -> Choice:
     reasons = tuple(
-        explain_choice(entry, track, mood, mode)
+        explain_choice(entry, track, mood, playlist.mode)
         for entry, track in zip(playlist.entries, tracks, strict=True)
     )
-    return Choice(mood, playlist, tracks, reasons)
+    return Choice(mood, playlist, tuple(tracks), reasons)
 
 
 def _describe(entry: Entry, track: Track, why: str) -> dict[str, Any]:
