@@ -212,10 +212,13 @@ def test_imported_weights_say_what_they_are(official):
     ("options", "wanted"),
     [
         ((), None),
-        (("--noise", 0.02), {"noise_m": 0.02, "mirror": 0.0, "proportions": 0.0}),
+        (
+            ("--noise", 0.02),
+            {"noise_m": 0.02, "noise_spread": 1.0, "mirror": 0.0, "proportions": 0.0},
+        ),
         (
             ("--augment", "--proportions", 0.1),
-            {"noise_m": 0.005, "mirror": 0.5, "proportions": 0.1},
+            {"noise_m": 0.005, "noise_spread": 0.0, "mirror": 0.5, "proportions": 0.1},
         ),
         (("--augment", "--noise", 0), {"noise_m": 0.0, "mirror": 0.5}),
     ],

@@ -232,6 +232,7 @@ def test_time_shift_begins_anywhere_and_mirror_half_the_time():
         ("speed", np.inf),
         ("noise_m", -1e-3),
         ("noise_m", "much"),
+        ("noise_spread", 1.5),
         ("speed", None),
     ],
 )
@@ -266,3 +267,14 @@ def test_twins_keep_one_length_when_proportions_vary():
     assert len({round(ratio, 6) for ratio in ratios.values()}) == 9  # six pairs, three alone
     for child, ratio in ratios.items():
         assert ratio == pytest.approx(ratios[MIRROR[child]])
+
+
+def test_noise_of_drawn_strength_is_anything_from_none():
+    walk = np.zeros((40, 16, 3))
+    rng = np.random.default_rng(0)
+    levels = [Augmentation(noise_m=0.01, noise_spread=1.0)(walk, rng).std() for _ in range(200)]
+    assert min(levels) < 0.0005
+    assert max(levels) == pytest.approx(0.01, rel=0.1)
+    assert np.mean(levels) == pytest.approx(0.005, rel=0.1)
+    always = [Augmentation(noise_m=0.01)(walk, rng).std() for _ in range(20)]
+    np.testing.assert_allclose(always, 0.01, rtol=0.1)

@@ -103,8 +103,8 @@ def train(
         float | None,
         typer.Option(
             metavar="M",
-            help="Shake every joint in every frame by so many metres (standard deviation); by default "
-            "0.005 with --augment, else none.",
+            help="Shake every joint in every frame by up to so many metres (standard deviation, drawn for "
+            "every gait); by default 0.005, always, with --augment, else none.",
         ),
     ] = None,
     calibrate: Annotated[
@@ -294,7 +294,7 @@ def _choose_augmentation(
     if not standard and not proportions and not noise_m:
         return None
     chosen = replace(STANDARD_AUGMENTATION if standard else Augmentation(), proportions=proportions)
-    return chosen if noise_m is None else replace(chosen, noise_m=noise_m)
+    return chosen if noise_m is None else replace(chosen, noise_m=noise_m, noise_spread=1.0)
 
 
 def _describe_abstention(figures: dict[str, Any]) -> str:
