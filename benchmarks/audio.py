@@ -21,7 +21,7 @@ import numpy as np
 import soundfile
 
 from moodwalk.errors import MediaError
-from moodwalk.music.audio import (
+from moodwalk.music.audio.analysis import (
     LEAST_CONFIDENCE,
     SoundMeasures,
     compute_measures,
@@ -29,11 +29,11 @@ from moodwalk.music.audio import (
     measure_audio,
     to_track,
 )
-from moodwalk.music.audio_mode import compute_pitch_classes
-from moodwalk.music.audio_reading import RATE_HZ, Sound, read_sound
-from moodwalk.music.audio_spectrum import FRAME_S, compute_spectrum
-from moodwalk.music.scan import list_audio
-from moodwalk.music.tempo import find_tempo
+from moodwalk.music.audio.mode import compute_pitch_classes
+from moodwalk.music.audio.reading import RATE_HZ, Sound, read_sound
+from moodwalk.music.audio.spectrum import FRAME_S, compute_spectrum
+from moodwalk.music.audio.tempo import find_tempo
+from moodwalk.music.library.scan import list_audio
 
 TEMPOS_BPM = (60.0, 72.0, 84.0, 96.0, 108.0, 120.0, 133.3, 144.0, 160.0, 180.0, 200.0)
 SHORTEST_S = 40.0

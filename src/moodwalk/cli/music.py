@@ -81,7 +81,7 @@ def scan(
     next scan goes on from there. A file that cannot be read is named, and stops nothing.
     """
     from moodwalk.music.library import Library
-    from moodwalk.music.scan import scan as scan_folders
+    from moodwalk.music.library.scan import scan as scan_folders
 
     with Library.open(library) as opened, open_progress() as progress:
         bar = progress.add_task("files", total=None)
@@ -122,8 +122,8 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Read a catalogue with audio features, such as Spotify's; docs/music-library.md names its columns."""
-    from moodwalk.music.catalogue import import_catalogue
     from moodwalk.music.library import Library
+    from moodwalk.music.library.catalogue import import_catalogue
 
     named = dict(_split_pair(pair) for pair in columns or ())
     with Library.open(library) as opened, open_progress() as progress:
@@ -292,8 +292,7 @@ def feedback(
     from datetime import UTC, datetime
 
     from moodwalk.emotion import parse_emotion
-    from moodwalk.music.feedback import Feedback
-    from moodwalk.music.library import Library
+    from moodwalk.music.library import Feedback, Library
 
     with Library.open(library) as opened:
         track = opened.find(location)

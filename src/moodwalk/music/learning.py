@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from moodwalk.emotion import EMOTIONS, Emotion
 from moodwalk.errors import ConfigError
-from moodwalk.music.feedback import Feedback
+from moodwalk.music.library import Feedback
 from moodwalk.music.recommend import Prefer
 from moodwalk.music.target import Target
 from moodwalk.music.track import TrackColumns

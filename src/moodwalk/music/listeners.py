@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodwalk.emotion import EMOTIONS, Emotion
-from moodwalk.music.feedback import Feedback
 from moodwalk.music.learning import EXPLORATION, TasteLearner
+from moodwalk.music.library import Feedback
 from moodwalk.music.modes import Mode
 from moodwalk.music.recommend import Playlist, recommend
 from moodwalk.music.target import RADIUS, Mood, Target

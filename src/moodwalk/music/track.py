@@ -21,7 +21,7 @@ class Track:
     ----------
     location
         Where it is: an absolute path; a ``file://`` URI where the path is no plain text
-        (`moodwalk.music.files`); or for what is in no file another URI. Unique in a library.
+        (`moodwalk.music.library.files`); or for what is in no file another URI. Unique in a library.
     title, artist, album, genre
         As its tags or its catalogue say; empty where they say nothing.
     duration_s

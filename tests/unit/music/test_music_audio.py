@@ -13,17 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moodwalk.errors import MediaError
-from moodwalk.music.audio import LEAST_CONFIDENCE, measure_audio, to_track
-from moodwalk.music.audio_mode import compute_majorness, compute_pitch_classes
-from moodwalk.music.audio_reading import RATE_HZ, read_sound
-from moodwalk.music.audio_spectrum import (
+from moodwalk.music.audio.analysis import LEAST_CONFIDENCE, measure_audio, to_track
+from moodwalk.music.audio.mode import compute_majorness, compute_pitch_classes
+from moodwalk.music.audio.reading import RATE_HZ, read_sound
+from moodwalk.music.audio.spectrum import (
     FRAME_S,
     compute_brightness,
     compute_loudness,
     compute_spectrum,
     find_onsets,
 )
-from moodwalk.music.files import to_location, to_path
+from moodwalk.music.library.files import to_location, to_path
 
 soundfile = pytest.importorskip("soundfile", reason="needs the extra 'music'")
 pytest.importorskip("soxr", reason="needs the extra 'music'")
@@ -503,7 +503,7 @@ def test_real_silence(wesnoth_folder):
 
 
 def test_parts_of_a_piece_agree_on_its_tempo(wesnoth_folder):
-    from moodwalk.music.audio import compute_measures
+    from moodwalk.music.audio.analysis import compute_measures
 
     path = wesnoth_folder / "loyalists.ogg"
     halves = [
@@ -515,7 +515,7 @@ def test_parts_of_a_piece_agree_on_its_tempo(wesnoth_folder):
 
 def test_importing_loads_no_heavy_library():
     code = (
-        "import sys, moodwalk.music.audio, moodwalk.music.scan;"
+        "import sys, moodwalk.music.audio.analysis, moodwalk.music.library.scan;"
         "print([m for m in ('soundfile', 'soxr', 'tinytag', 'librosa', 'scipy', 'torch') if m in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

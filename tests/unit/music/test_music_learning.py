@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from moodwalk.emotion import EMOTIONS, Emotion
 from moodwalk.errors import ConfigError
-from moodwalk.music.feedback import Feedback
 from moodwalk.music.learning import EXPLORATION, MAX_EVENTS, TasteLearner, compute_reward
+from moodwalk.music.library import Feedback
 from moodwalk.music.recommend import recommend
 from moodwalk.music.target import Mood, Target
 from moodwalk.music.track import TrackColumns

@@ -17,11 +17,10 @@ from hypothesis import strategies as st
 
 from moodwalk.emotion import Emotion
 from moodwalk.errors import ConfigError, LibraryError
-from moodwalk.music import library as library_module
-from moodwalk.music import track_rows
-from moodwalk.music.feedback import Feedback
-from moodwalk.music.files import FileState, ScannedFile
-from moodwalk.music.library import BATCH, Counts, Library
+from moodwalk.music.library import Feedback, track_rows
+from moodwalk.music.library import store as library_module
+from moodwalk.music.library.files import FileState, ScannedFile
+from moodwalk.music.library.store import BATCH, Counts, Library
 from moodwalk.music.simulated import simulated_catalogue
 from moodwalk.music.track import Track, TrackColumns
 
@@ -501,7 +500,7 @@ KILLED = """
 import sys, time
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
-from moodwalk.music.files import ScannedFile
+from moodwalk.music.library.files import ScannedFile
 from moodwalk.music.library import Library
 from moodwalk.music.track import Track
 
@@ -655,7 +654,7 @@ def test_the_schema_on_every_kind_of_database(library):
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    from moodwalk.music.schema import METADATA, VERSION_TABLE
+    from moodwalk.music.library.schema import METADATA, VERSION_TABLE
 
     with library._database.reading() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moodwalk.music.mood import AROUSAL, ENERGY, VALENCE, estimate_mood
+from moodwalk.music.audio.mood import AROUSAL, ENERGY, VALENCE, estimate_mood
 
 MIDDLING: dict[str, Any] = {
     "loudness_db": -12.0,

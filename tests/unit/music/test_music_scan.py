@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from moodwalk.errors import LibraryError, MediaError
-from moodwalk.music.files import to_path
 from moodwalk.music.library import Library
-from moodwalk.music.scan import list_audio, scan
+from moodwalk.music.library.files import to_path
+from moodwalk.music.library.scan import list_audio, scan
 
 soundfile = pytest.importorskip("soundfile", reason="needs the extra 'music'")
 pytest.importorskip("soxr", reason="needs the extra 'music'")
@@ -184,7 +184,7 @@ def test_touched_file_is_read_and_not_measured(music, store):
 
 def test_other_version_of_the_measures_measures_again(music, store, monkeypatch):
     scan([music], store)
-    monkeypatch.setattr("moodwalk.music.scan._PREFIX", "later:")
+    monkeypatch.setattr("moodwalk.music.library.scan._PREFIX", "later:")
     assert scan([music], store).n_changed == 3
     assert scan([music], store).n_unchanged == 3
 
@@ -254,7 +254,7 @@ def test_folder_that_cannot_be_read_keeps_its_files(music, store, monkeypatch):
             raise PermissionError(13, "Permission denied")
         return real(path)
 
-    monkeypatch.setattr("moodwalk.music.scan_folders.os.scandir", refuse)
+    monkeypatch.setattr("moodwalk.music.library.folders.os.scandir", refuse)
     report = scan([music], store)
     assert (report.n_found, report.n_gone) == (1, 0)
     assert report.failures == (
@@ -363,8 +363,8 @@ def test_killed_scan_goes_on(tmp_path, store):
     for number in range(1, 90):
         (one.parent / f"{number:03}.wav").write_bytes(one.read_bytes())
     code = (
-        f"from moodwalk.music.library import Library\n"
-        f"from moodwalk.music.scan import scan\n"
+        f"from moodwalk.music.library.store import Library\n"
+        f"from moodwalk.music.library.scan import scan\n"
         f"with Library.open({str(store.path)!r}) as library:\n"
         f"    scan([{str(one.parent)!r}], library, jobs=1)"
     )

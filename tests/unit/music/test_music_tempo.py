@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moodwalk.music.tempo import compute_resonance, find_beats, find_tempo, fit_tempo
+from moodwalk.music.audio.tempo import compute_resonance, find_beats, find_tempo, fit_tempo
 
 FRAME_S = 256 / 22050
 

@@ -7,8 +7,8 @@ import sqlalchemy as sa
 
 from moodwalk.emotion import Emotion
 from moodwalk.errors import LibraryError
-from moodwalk.music.feedback import Feedback
-from moodwalk.music.schema import feedback, track
+from moodwalk.music.library.feedback import Feedback
+from moodwalk.music.library.schema import feedback, track
 
 __all__ = ["put_feedback", "read_feedback_after", "read_recent", "to_microseconds"]
 

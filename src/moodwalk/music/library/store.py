@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Self
 
 from moodwalk.errors import ConfigError
 from moodwalk.home import find_home
-from moodwalk.music.columns import make_columns, read_cached, write_cached
-from moodwalk.music.feedback import Feedback
-from moodwalk.music.files import FileState, ScannedFile
+from moodwalk.music.library.columns import make_columns, read_cached, write_cached
+from moodwalk.music.library.feedback import Feedback
+from moodwalk.music.library.files import FileState, ScannedFile
 from moodwalk.music.track import Track, TrackColumns
 
 if TYPE_CHECKING:
-    from moodwalk.music.database import Database
+    from moodwalk.music.library.database import Database
 
 __all__ = ["Counts", "Library"]
 
@@ -93,7 +93,7 @@ class Library:
             If SQLAlchemy or Alembic is not installed.
         """
         _check_installed()
-        from moodwalk.music.database import Database
+        from moodwalk.music.library.database import Database
 
         return cls(Database.open(url, read_only=read_only, timeout_s=timeout_s))
 
@@ -130,8 +130,8 @@ class Library:
         Counts
             What became of them. If something fails midway, whole transactions before that are kept.
         """
-        from moodwalk.music.place_rows import split_batches
-        from moodwalk.music.track_rows import put_tracks
+        from moodwalk.music.library.place_rows import split_batches
+        from moodwalk.music.library.track_rows import put_tracks
 
         counts = Counts()
         for batch in split_batches(((track.location, track) for track in tracks), BATCH):
@@ -152,7 +152,7 @@ class Library:
         LibraryError
             If the library has no such track.
         """
-        from moodwalk.music.track_rows import read_tracks
+        from moodwalk.music.library.track_rows import read_tracks
 
         with self._database.reading() as connection:
             return read_tracks(connection, ids)
@@ -165,14 +165,14 @@ class Library:
         location
             As `Track.location`.
         """
-        from moodwalk.music.track_rows import find_track
+        from moodwalk.music.library.track_rows import find_track
 
         with self._database.reading() as connection:
             return find_track(connection, location)
 
     def iterate(self) -> Generator[Track]:
         """Yield every track in order of its id; what changes meanwhile may or may not be seen."""
-        from moodwalk.music.track_rows import read_tracks_after
+        from moodwalk.music.library.track_rows import read_tracks_after
 
         last = 0
         while True:
@@ -185,7 +185,7 @@ class Library:
 
     def count(self) -> int:
         """Return how many tracks there are."""
-        from moodwalk.music.track_rows import count_tracks
+        from moodwalk.music.library.track_rows import count_tracks
 
         with self._database.reading() as connection:
             return count_tracks(connection)
@@ -203,7 +203,7 @@ class Library:
         int
             How many tracks there were. Feedback on them stays, and counts again when they come back.
         """
-        from moodwalk.music.track_rows import remove_places
+        from moodwalk.music.library.track_rows import remove_places
 
         with self._database.writing() as connection:
             return remove_places(connection, list(locations))
@@ -217,7 +217,7 @@ class Library:
             Arrays that cannot be written. They are kept in a file under moodwalk's home and lie in memory only
             as far as they are looked at, until a track changes.
         """
-        from moodwalk.music.track_rows import read_figures, read_state
+        from moodwalk.music.library.track_rows import read_figures, read_state
 
         with self._database.reading() as connection:
             identity, state = read_state(connection)
@@ -246,7 +246,7 @@ class Library:
         LibraryError
             If the library has no such track.
         """
-        from moodwalk.music.feedback_rows import put_feedback
+        from moodwalk.music.library.feedback_rows import put_feedback
 
         with self._database.writing() as connection:
             put_feedback(connection, feedback)
@@ -264,7 +264,7 @@ class Library:
         ConfigError
             If the time has no zone.
         """
-        from moodwalk.music.feedback_rows import to_microseconds
+        from moodwalk.music.library.feedback_rows import to_microseconds
 
         if since is None:
             return self._read_feedback((-_MOST, 0))
@@ -275,7 +275,7 @@ class Library:
         return self._read_feedback((to_microseconds(since), 0))
 
     def _read_feedback(self, after: tuple[int, int]) -> Generator[Feedback]:
-        from moodwalk.music.feedback_rows import read_feedback_after
+        from moodwalk.music.library.feedback_rows import read_feedback_after
 
         while True:
             with self._database.reading() as connection:
@@ -293,14 +293,14 @@ class Library:
         n
             At most so many. Tracks that were removed are left out.
         """
-        from moodwalk.music.feedback_rows import read_recent
+        from moodwalk.music.library.feedback_rows import read_recent
 
         with self._database.reading() as connection:
             return read_recent(connection, max(0, min(n, _MOST)))
 
     def read_files(self) -> dict[str, FileState]:
         """Return what is known of every file that was scanned, by location."""
-        from moodwalk.music.file_rows import read_files
+        from moodwalk.music.library.file_rows import read_files
 
         with self._database.reading() as connection:
             return read_files(connection)
@@ -313,7 +313,7 @@ class Library:
         batch
             Files with their tracks, as `ScannedFile` says.
         """
-        from moodwalk.music.file_rows import put_files
+        from moodwalk.music.library.file_rows import put_files
 
         with self._database.writing() as connection:
             put_files(connection, batch)
@@ -337,7 +337,7 @@ class Library:
         LibraryError
             If another scan is at work. One whose process has ended does not count.
         """
-        from moodwalk.music.database_lock import lock
+        from moodwalk.music.library.lock import lock
 
         with lock(self._database):
             yield
@@ -359,7 +359,7 @@ class Library:
         ConfigError
             If a number is negative.
         """
-        from moodwalk.music.track_rows import list_tracks
+        from moodwalk.music.library.track_rows import list_tracks
 
         if offset < 0 or (limit is not None and limit < 0):
             raise ConfigError(

@@ -14,8 +14,8 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from moodwalk.errors import DataFormatError
-from moodwalk.music.catalogue_rows import CatalogueFile, Row
-from moodwalk.music.library import Counts, Library
+from moodwalk.music.library.catalogue_rows import CatalogueFile, Row
+from moodwalk.music.library.store import Counts, Library
 from moodwalk.music.track import Track
 
 __all__ = ["MAX_PROBLEMS", "CatalogueReport", "import_catalogue"]

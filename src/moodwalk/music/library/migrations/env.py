@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from moodwalk.music.schema import METADATA, VERSION_TABLE
+from moodwalk.music.library.schema import METADATA, VERSION_TABLE
 
 context.configure(
     connection=context.config.attributes["connection"],

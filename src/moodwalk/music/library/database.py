@@ -13,9 +13,9 @@ from sqlalchemy import event
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from moodwalk.errors import LibraryError
-from moodwalk.music.database_address import Address, locate
-from moodwalk.music.database_errors import explain_errors, explain_opening
-from moodwalk.music.schema import HEAD, METADATA, VERSION_TABLE, VERSIONS, library
+from moodwalk.music.library.address import Address, locate
+from moodwalk.music.library.database_errors import explain_errors, explain_opening
+from moodwalk.music.library.schema import HEAD, METADATA, VERSION_TABLE, VERSIONS, library
 
 __all__ = ["Database", "replace_state", "upgrade"]
 

@@ -82,7 +82,7 @@ def estimate_mood(
     tempo_confidence
         0 to 1; how much the tempo counts, and how steady the pulse is: middle 0.5, width 0.5.
     majorness
-        As of `moodwalk.music.audio_mode.compute_majorness`. Middle 0, width 0.15.
+        As of `moodwalk.music.audio.mode.compute_majorness`. Middle 0, width 0.15.
     """
     heard = {
         "loudness": math.tanh((loudness_db + 12) / 10),

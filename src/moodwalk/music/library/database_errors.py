@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from sqlalchemy import exc
 
 from moodwalk.errors import LibraryError
-from moodwalk.music.database_address import Address
+from moodwalk.music.library.address import Address
 
 __all__ = ["explain_errors", "explain_opening"]
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 import sqlalchemy as sa
 
 from moodwalk.errors import LibraryError
-from moodwalk.music.schema import place
+from moodwalk.music.library.schema import place
 
 __all__ = ["N_AT_ONCE", "ensure_places", "find_places", "split", "split_batches", "to_key"]
 
@@ -32,7 +32,7 @@ def to_key(location: str) -> str:
         pass
     raise LibraryError(
         f"a track has the location {location!r}; expected text in UTF-8 without null bytes, as "
-        f"moodwalk.music.files.to_location writes it."
+        f"moodwalk.music.library.files.to_location writes it."
     )
 
 

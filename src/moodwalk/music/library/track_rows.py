@@ -8,9 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from moodwalk.errors import LibraryError
-from moodwalk.music.database import replace_state
-from moodwalk.music.place_rows import N_AT_ONCE, ensure_places, find_places, split
-from moodwalk.music.schema import feedback, file, library, place, track
+from moodwalk.music.library.database import replace_state
+from moodwalk.music.library.place_rows import N_AT_ONCE, ensure_places, find_places, split
+from moodwalk.music.library.schema import feedback, file, library, place, track
 from moodwalk.music.track import Track, fold_artist
 
 __all__ = [
@@ -137,7 +137,7 @@ def read_tracks_after(connection: sa.Connection, number: int, limit: int) -> lis
 def list_tracks(
     connection: sa.Connection, limit: int | None, offset: int, search: str | None
 ) -> list[Track]:
-    """Return some tracks in order of their ids, see `moodwalk.music.library.Library.list`."""
+    """Return some tracks in order of their ids, see `moodwalk.music.library.store.Library.list`."""
     text = sa.func.lower(
         track.c.title + "\n" + track.c.artist + "\n" + track.c.album, type_=sa.Text()
     )

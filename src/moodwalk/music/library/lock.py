@@ -9,8 +9,8 @@ from filelock import FileLock, Timeout
 
 from moodwalk.errors import LibraryError
 from moodwalk.home import find_home
-from moodwalk.music.database import Database
-from moodwalk.music.database_errors import explain_errors
+from moodwalk.music.library.database import Database
+from moodwalk.music.library.database_errors import explain_errors
 
 __all__ = ["lock"]
 

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple, Protocol
 
 from moodwalk.engine.local import LocalEngine
 from moodwalk.errors import ConfigError, MediaError
-from moodwalk.music.audio import check_can_measure, measure_audio, to_track
-from moodwalk.music.files import FileState, ScannedFile, to_location, to_path
-from moodwalk.music.scan_folders import Listing, list_audio, list_folder
+from moodwalk.music.audio.analysis import check_can_measure, measure_audio, to_track
+from moodwalk.music.library.files import FileState, ScannedFile, to_location, to_path
+from moodwalk.music.library.folders import Listing, list_audio, list_folder
 from moodwalk.music.track import Track
 
 __all__ = ["ScanReport", "ScanStore", "list_audio", "scan"]

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from moodwalk.music.audio_reading import RATE_HZ
+from moodwalk.music.audio.reading import RATE_HZ
 
 __all__ = ["MAJOR", "MINOR", "compute_majorness", "compute_pitch_classes"]
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from moodwalk.music.files import FileState, ScannedFile
-from moodwalk.music.place_rows import N_AT_ONCE, ensure_places, split, split_batches
-from moodwalk.music.schema import file, place
+from moodwalk.music.library.files import FileState, ScannedFile
+from moodwalk.music.library.place_rows import N_AT_ONCE, ensure_places, split, split_batches
+from moodwalk.music.library.schema import file, place
+from moodwalk.music.library.track_rows import delete_tracks, put_tracks
 from moodwalk.music.track import Track
-from moodwalk.music.track_rows import delete_tracks, put_tracks
 
 __all__ = ["put_files", "read_files"]
 

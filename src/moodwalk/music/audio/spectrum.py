@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moodwalk.music.audio_reading import RATE_HZ
+from moodwalk.music.audio.reading import RATE_HZ
 
 __all__ = [
     "FRAME_S",

@@ -8,25 +8,25 @@ from typing import Literal
 import numpy as np
 
 from moodwalk.errors import MediaError
-from moodwalk.music.audio_mode import compute_majorness, compute_pitch_classes
-from moodwalk.music.audio_reading import (
+from moodwalk.music.audio.mode import compute_majorness, compute_pitch_classes
+from moodwalk.music.audio.mood import MoodEstimate, estimate_mood
+from moodwalk.music.audio.reading import (
     Window,
     check_audio_file,
     load_soundfile,
     load_soxr,
     read_sound,
 )
-from moodwalk.music.audio_spectrum import (
+from moodwalk.music.audio.spectrum import (
     FRAME_S,
     compute_brightness,
     compute_loudness,
     compute_onset_rate,
     compute_spectrum,
 )
-from moodwalk.music.audio_tags import Tags, load_tinytag, read_tags
-from moodwalk.music.files import to_location
-from moodwalk.music.mood import MoodEstimate, estimate_mood
-from moodwalk.music.tempo import Tempo, find_tempo
+from moodwalk.music.audio.tags import Tags, load_tinytag, read_tags
+from moodwalk.music.audio.tempo import Tempo, find_tempo
+from moodwalk.music.library.files import to_location
 from moodwalk.music.track import Track
 
 __all__ = [
@@ -154,7 +154,7 @@ def compute_measures(windows: Sequence[Window]) -> SoundMeasures:
     Parameters
     ----------
     windows
-        Stretches of it, as of `moodwalk.music.audio_reading.read_sound`.
+        Stretches of it, as of `moodwalk.music.audio.reading.read_sound`.
     """
     spectra = [compute_spectrum(window.samples) for window in windows]
     gains = [10 ** (window.gain_db / 10) for window in windows]
