@@ -10,10 +10,8 @@ apart. With --librosa, which must be installed, its beat tracker goes through th
 """
 
 import argparse
-import math
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +19,15 @@ import numpy as np
 import soundfile
 
 from moodwalk.errors import MediaError
-from moodwalk.music.audio.analysis import (
-    LEAST_CONFIDENCE,
-    SoundMeasures,
-    compute_measures,
-    estimate_from,
-    measure_audio,
-    to_track,
-)
+from moodwalk.music.audio.analysis import measure_audio, to_track
 from moodwalk.music.audio.mode import compute_pitch_classes
 from moodwalk.music.audio.reading import RATE_HZ, Sound, read_sound
 from moodwalk.music.audio.spectrum import FRAME_S, compute_spectrum
 from moodwalk.music.audio.tempo import find_tempo
+from moodwalk.music.evaluation.stability import SAME_TEMPO, SHORTEST_S, measure_stability
 from moodwalk.music.library.scan import list_audio
 
 TEMPOS_BPM = (60.0, 72.0, 84.0, 96.0, 108.0, 120.0, 133.3, 144.0, 160.0, 180.0, 200.0)
-SHORTEST_S = 40.0
-SAME = 0.04
 LIVELY = "battle,frantic,vengeful,siege"
 CALM = "sad,love,elf-land,transience,nunc_dimittis,sanctuary"
 
@@ -133,59 +123,25 @@ def show_groups(tracks: list[tuple[Path, Any]], lively: list[str], calm: list[st
 
 
 def show_halves(paths: list[Path], with_librosa: bool) -> None:
-    halves: list[tuple[SoundMeasures, SoundMeasures]] = []
-    theirs: list[tuple[float, float]] = []
-    for path in paths:
-        if (read_sound(path).duration_s or 0) < SHORTEST_S:
-            continue
-        sounds = read_sound(path, end=0.5), read_sound(path, start=0.5)
-        found = compute_measures(sounds[0].windows), compute_measures(sounds[1].windows)
-        if found[0].loudness_db is None or found[1].loudness_db is None:
-            continue
-        halves.append(found)
-        if with_librosa:
-            theirs.append((follow(sounds[0]), follow(sounds[1])))
-    print(f"First half against second half, {len(halves)} pieces of 40 s and more")
-    print("measure        correlation  median difference")
-    readers: dict[str, Callable[[SoundMeasures], float | None]] = {
-        "loudness, dB": lambda half: half.loudness_db,
-        "onsets/s": lambda half: half.onset_rate_hz,
-        "brightness, Hz": lambda half: half.brightness_hz,
-        "mode": majorness,
-        "arousal": lambda half: getattr(estimate_from(half), "arousal", None),
-        "valence": lambda half: getattr(estimate_from(half), "valence", None),
-        "energy": lambda half: getattr(estimate_from(half), "energy", None),
-    }
-    for name, read in readers.items():
-        pairs = np.array([(read(a), read(b)) for a, b in halves], float)
-        pairs = pairs[np.isfinite(pairs).all(axis=1)]
-        correlation = np.corrcoef(pairs.T)[0, 1]
-        print(f"{name:14} {correlation:11.2f} {np.median(np.abs(pairs[:, 0] - pairs[:, 1])):18.3g}")
-    n_mode = sum(a.mode == b.mode for a, b in halves)
-    print(f"same mode: {n_mode} of {len(halves)}")
-    sure = [min(a.tempo_confidence, b.tempo_confidence) >= LEAST_CONFIDENCE for a, b in halves]
-    tempos = [(a.tempo_bpm or math.nan, b.tempo_bpm or math.nan) for a, b in halves]
-    print(f"same tempo within {SAME:.0%}: {tell(tempos)}")
-    print(
-        f"  where both halves are sure (confidence {LEAST_CONFIDENCE} and more): "
-        f"{tell([pair for pair, is_sure in zip(tempos, sure, strict=True) if is_sure])}"
-    )
-    print(f"  else: {tell([p for p, is_sure in zip(tempos, sure, strict=True) if not is_sure])}")
-    if theirs:
-        print(f"  librosa: {tell(theirs)}")
+    table = measure_stability(paths).to_table()
+    for row in (table.columns, *table.rows):
+        print("  ".join(f"{cell:24}" for cell in row))
+    print(table.caption)
+    if with_librosa:
+        theirs: list[tuple[float, float]] = []
+        for path in paths:
+            if (read_sound(path).duration_s or 0) >= SHORTEST_S:
+                theirs.append(
+                    (follow(read_sound(path, end=0.5)), follow(read_sound(path, start=0.5)))
+                )
+        print(f"librosa's tempo: {tell(theirs)}")
     print()
-
-
-def majorness(half: SoundMeasures) -> float | None:
-    if half.mode_strength is None:
-        return None
-    return half.mode_strength if half.mode == "major" else -half.mode_strength
 
 
 def tell(pairs: list[tuple[float, float]]) -> str:
     ratios = np.array([a / b for a, b in pairs])
-    same = np.abs(ratios - 1) < SAME
-    octave = np.min([np.abs(ratios / ratio - 1) for ratio in (0.5, 1, 2)], axis=0) < SAME
+    same = np.abs(ratios - 1) < SAME_TEMPO
+    octave = np.min([np.abs(ratios / ratio - 1) for ratio in (0.5, 1, 2)], axis=0) < SAME_TEMPO
     return f"{same.sum()} of {len(pairs)}, {octave.sum()} with half and double"
 
 

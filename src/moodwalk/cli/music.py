@@ -319,21 +319,45 @@ def feedback(
 @_group.command()
 def evaluate(
     n_walks: Annotated[int, typer.Option("--walks", min=2, help="Simulated walks.")] = 200,
+    n_audio: Annotated[
+        int,
+        typer.Option(
+            "--audio",
+            min=0,
+            help="Scanned files, drawn at random, whose halves are compared; 0: none.",
+        ),
+    ] = 50,
     seed: Annotated[int, typer.Option(min=0, help="Makes everything random repeat.")] = 0,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes for audio; by default one a core.")
+    ] = None,
     library: LibraryUrl = None,
     as_json: Json = False,
 ) -> None:
-    """How near the music comes to what is asked for, beside chance and popularity."""
-    from moodwalk.music.judge import judge
+    """How near the music comes to what is asked for, beside chance and popularity.
+
+    Where the library has scanned files, also how steady their estimates are: the first half of a piece against
+    its second. Where it has a catalogue too, how the estimates agree with that for the same titles.
+    """
+    from moodwalk.music.evaluation import evaluate_library
     from moodwalk.music.library import Library
 
-    with Library.open(library, read_only=True) as opened:
-        report = judge(opened.read_columns(), n_walks=n_walks, seed=seed)
+    with Library.open(library, read_only=True) as opened, open_progress() as progress:
+        bar = progress.add_task("walks", total=None)
+
+        def show(what: str, done: int, total: int) -> None:
+            progress.update(bar, description=what, completed=done, total=total)
+
+        report = evaluate_library(
+            opened, n_walks=n_walks, n_audio=n_audio, seed=seed, jobs=jobs, progress=show
+        )
     if as_json:
         print_json(report.to_dict())
         return
     for table in report.to_tables():
         print_table(table.title, table.columns, table.rows, table.caption)
+    for note in report.notes:
+        print_note(note)
 
 
 def _find_mood(

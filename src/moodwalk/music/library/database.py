@@ -1,8 +1,10 @@
 """The database of a library: opened, brought up to date, read and written in transactions."""
 
+import errno
 import sqlite3
 from collections.abc import Generator
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Any, Self
@@ -63,15 +65,15 @@ class Database:
             If it cannot be opened, is of a newer version, or is something else.
         """
         address = locate(given)
-        if read_only and address.path is not None and not address.path.exists():
-            if not address.is_default:
-                raise LibraryError(
-                    f"{address.place} does not exist; expected a music library. Run `moodwalk music scan "
-                    f"DIR` or `moodwalk music import FILE.csv` with it first."
-                )
-            # nothing was put into it yet: an empty one in its place, and nothing is written
-            address = Address(address.place, address.url, None, is_default=True)
         with explain_opening(address):
+            if read_only and address.path is not None and not address.path.exists():
+                if not address.is_default:
+                    raise LibraryError(
+                        f"{address.place} does not exist; expected a music library. Run `moodwalk music scan "
+                        f"DIR` or `moodwalk music import FILE.csv` with it first."
+                    )
+                # nothing was put into it yet: an empty one in its place, and nothing is written
+                address = replace(address, path=None)
             if address.path is not None and not read_only:
                 _make_folder(address.path.parent, private=address.is_default)
             engine = _make_engine(address, read_only, timeout_s)
@@ -142,13 +144,16 @@ class Database:
             version = _read_version(connection)
             if version is None:
                 self._check_is_ours(connection)
-        if version == HEAD:
-            return
-        if version is not None and version not in VERSIONS:
+        if version not in (None, *VERSIONS):
             raise LibraryError(
                 f"{self.address.place} is of version {version}, and this moodwalk knows versions up to "
                 f"{HEAD}; expected no newer one. Update moodwalk."
             )
+        if self.address.path is not None and not self.read_only:
+            with self.engine.connect() as connection:  # not before it is known to be ours
+                _let_read_while_writing(connection)
+        if version == HEAD:
+            return
         if not self.read_only:
             with self._begin() as connection:
                 if self.engine.dialect.name == "postgresql":
@@ -255,8 +260,9 @@ def _open_sqlite(path: Path, read_only: bool, timeout_s: float) -> sqlite3.Conne
         uri = f"{path.as_uri()}?{mode}"
         return sqlite3.connect(uri, uri=True, timeout=timeout_s, check_same_thread=False)
 
-    if path.is_dir():
-        raise IsADirectoryError(21, "it is a folder, not a file")
+    if path.exists() and not path.is_file():  # opening a pipe would wait for ever
+        kind = "a folder" if path.is_dir() else "no ordinary file"
+        raise OSError(errno.EINVAL, f"it is {kind}; expected a music library")
     if not read_only:
         return connect("mode=rwc")
     connection = connect("mode=ro")
@@ -284,9 +290,6 @@ def _set_up_sqlite(engine: sa.Engine, *, changes: bool) -> None:
             cursor.execute("PRAGMA cache_size=-32768")
             if changes:
                 cursor.execute("PRAGMA synchronous=NORMAL")
-                if cursor.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-                    with suppress(sqlite3.OperationalError):  # another uses it now; next time then
-                        cursor.execute("PRAGMA journal_mode=WAL")
 
     def begin(connection: sa.Connection) -> None:
         writing = connection.get_execution_options().get(_WRITING)
@@ -294,6 +297,13 @@ def _set_up_sqlite(engine: sa.Engine, *, changes: bool) -> None:
 
     event.listen(engine, "connect", connect)
     event.listen(engine, "begin", begin)
+
+
+def _let_read_while_writing(connection: sa.Connection) -> None:
+    driver = connection.connection.cursor()
+    with closing(driver), suppress(sqlite3.OperationalError):  # another uses it now; next time then
+        if driver.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+            driver.execute("PRAGMA journal_mode=WAL")
 
 
 def _lower(text: Any) -> Any:

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from moodwalk.errors import ConfigError, LibraryError
-from moodwalk.music.judge import compare_with_catalogue, judge
+from moodwalk.music.evaluation import (
+    compare_with_catalogue,
+    measure_nearness,
+)
 from moodwalk.music.modes import MODES
 from moodwalk.music.track import Track, TrackColumns
 
@@ -28,7 +31,7 @@ def make_columns(n=4000, seed=0):
 
 @pytest.fixture(scope="module")
 def report():
-    return judge(make_columns(), n_walks=48, seed=0)
+    return measure_nearness(make_columns(), n_walks=48, seed=0)
 
 
 def test_moodwalk_comes_nearer_than_chance_and_popularity(report):
@@ -67,10 +70,12 @@ def test_order_is_smoother_than_the_same_tracks_shuffled(report):
 def test_the_same_seed_gives_the_same_report():
     columns = make_columns(300)
     assert (
-        judge(columns, n_walks=6, seed=1).to_dict() == judge(columns, n_walks=6, seed=1).to_dict()
+        measure_nearness(columns, n_walks=6, seed=1).to_dict()
+        == measure_nearness(columns, n_walks=6, seed=1).to_dict()
     )
     assert (
-        judge(columns, n_walks=6, seed=1).to_dict() != judge(columns, n_walks=6, seed=2).to_dict()
+        measure_nearness(columns, n_walks=6, seed=1).to_dict()
+        != measure_nearness(columns, n_walks=6, seed=2).to_dict()
     )
 
 
@@ -94,7 +99,7 @@ def test_what_is_not_known_is_not_made_up():
         tempo_bpm=nothing,
         popularity=nothing,
     )
-    report = judge(columns, n_walks=4)
+    report = measure_nearness(columns, n_walks=4)
     assert report.distances["moodwalk"]["mood"].mean is None
     assert report.distances["moodwalk"]["in_step_percent"].mean == 0
     assert report.n_relaxed == 4
@@ -102,25 +107,25 @@ def test_what_is_not_known_is_not_made_up():
     assert report.to_tables()[0].rows[0][1] == "-"
 
 
-def test_a_library_smaller_than_a_playlist_is_judged():
-    report = judge(make_columns(3), n_walks=4)
+def test_a_library_smaller_than_a_playlist():
+    report = measure_nearness(make_columns(3), n_walks=4)
     assert report.coverage["tracks"] == 1
-    one = judge(make_columns(1), n_walks=4)
+    one = measure_nearness(make_columns(1), n_walks=4)
     assert one.smoothness["energy"]["order"].mean is None
 
 
 def test_walks_are_counted():
     done = []
-    judge(make_columns(50), n_walks=3, on_walk=done.append)
+    measure_nearness(make_columns(50), n_walks=3, on_walk=done.append)
     assert done == [1, 2, 3]
 
 
 def test_unusable_questions_are_refused():
     with pytest.raises(ConfigError, match="at least 2 walks"):
-        judge(make_columns(5), n_walks=1)
+        measure_nearness(make_columns(5), n_walks=1)
     empty = TrackColumns(*(getattr(make_columns(1), name)[:0] for name in TrackColumns.__slots__))
     with pytest.raises(LibraryError, match="empty"):
-        judge(empty)
+        measure_nearness(empty)
 
 
 def make_track(title, artist, **known):

@@ -1,9 +1,6 @@
 """How near recommended music comes to what is asked for, beside chance and popularity."""
 
-import math
-import re
-import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,19 +10,19 @@ from numpy.typing import NDArray
 from moodwalk.emotion import EMOTIONS
 from moodwalk.errors import ConfigError, LibraryError
 from moodwalk.music.beat import TOLERANCE, compute_step_fit
+from moodwalk.music.evaluation.report import (
+    N_RESAMPLES,
+    Interval,
+    ReportTable,
+    compute_interval,
+    compute_mean,
+)
 from moodwalk.music.modes import MODES, Mode
 from moodwalk.music.recommend import Playlist, recommend
 from moodwalk.music.target import RADIUS, Mood, Target
-from moodwalk.music.track import Track, TrackColumns
+from moodwalk.music.track import TrackColumns
 
-__all__ = [
-    "CatalogueAgreement",
-    "Interval",
-    "MusicReport",
-    "ReportTable",
-    "compare_with_catalogue",
-    "judge",
-]
+__all__ = ["NearnessReport", "measure_nearness"]
 
 METHODS = ("moodwalk", "random", "popular")
 
@@ -37,37 +34,12 @@ _DISTANCES = {
     "in_step_percent": f"in step within {100 * TOLERANCE:.0f} %, % of tracks",
     "in_region_percent": f"within {RADIUS:g} of the mood, % of tracks",
 }
-_RESAMPLES = 2000
 _SHUFFLES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
-    """A mean over walks and its 95 % interval from resampled walks; None where nothing is known."""
-
-    mean: float | None
-    low: float | None
-    high: float | None
-
-    def __str__(self) -> str:
-        if self.mean is None:
-            return "-"
-        return f"{self.mean:.3g} ({self.low:.3g} to {self.high:.3g})"
-
-
-@dataclass(frozen=True, slots=True)
-class ReportTable:
-    """A table of a report: rows of cells as text."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: list[tuple[str, ...]]
-    caption: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class MusicReport:
-    """What `judge` measured.
+class NearnessReport:
+    """What `measure_nearness` measured.
 
     Parameters
     ----------
@@ -162,14 +134,14 @@ class MusicReport:
         ]
 
 
-def judge(
+def measure_nearness(
     columns: TrackColumns,
     *,
     n_walks: int = 200,
     seed: int = 0,
     n_per_walk: int = 10,
     on_walk: Callable[[int], None] | None = None,
-) -> MusicReport:
+) -> NearnessReport:
     """Measure how near recommended music comes to what is asked for.
 
     Parameters
@@ -189,7 +161,7 @@ def judge(
 
     Returns
     -------
-    MusicReport
+    NearnessReport
         The same walks for all methods: ``random`` draws tracks, ``popular`` takes those of the highest
         popularity, ties at random.
 
@@ -230,34 +202,34 @@ def judge(
         if on_walk is not None:
             on_walk(i + 1)
     figures = {method: _stack(rows) for method, rows in chosen.items()}
-    draws = rng.integers(n_walks, size=(_RESAMPLES, n_walks))
+    draws = rng.integers(n_walks, size=(N_RESAMPLES, n_walks))
     ours = figures["moodwalk"]
     at = {mode: np.array([other == mode for other in modes]) for mode in MODES}
-    return MusicReport(
+    return NearnessReport(
         n_tracks=len(columns),
         n_walks=n_walks,
         n_per_walk=n_per_walk,
         seed=seed,
         distances={
-            method: {name: _interval(values[name], draws) for name in _DISTANCES}
+            method: {name: compute_interval(values[name], draws) for name in _DISTANCES}
             for method, values in figures.items()
         },
         gains={
             method: {
-                name: _interval(_sign(name) * (figures[method][name] - ours[name]), draws)
+                name: compute_interval(_sign(name) * (figures[method][name] - ours[name]), draws)
                 for name in _DISTANCES
             }
             for method in METHODS[1:]
         },
         by_mode={
             mode: {
-                name: _interval(np.where(at[mode], ours[name], np.nan), draws)
+                name: compute_interval(np.where(at[mode], ours[name], np.nan), draws)
                 for name in _DISTANCES
             }
             for mode in MODES
         },
         diversity={
-            method: {name: _interval(values[name], draws) for name in ("artists", "spread")}
+            method: {name: compute_interval(values[name], draws) for name in ("artists", "spread")}
             for method, values in figures.items()
         },
         coverage=_measure_coverage(columns, np.unique(np.concatenate(named)), n_walks * n_per_walk),
@@ -312,14 +284,14 @@ def _measure(
     known = had[~np.isnan(had).any(axis=1)]
     centred = known - known.mean(axis=0) if len(known) else known
     return {
-        "mood": _mean(distance),
-        "valence": _mean(off[:, 0]),
-        "arousal": _mean(off[:, 1]),
-        "tempo_percent": 100 * _mean(deviation),
+        "mood": compute_mean(distance),
+        "valence": compute_mean(off[:, 0]),
+        "arousal": compute_mean(off[:, 1]),
+        "tempo_percent": 100 * compute_mean(deviation),
         "in_step_percent": 100 * float(np.mean(deviation <= TOLERANCE)),
         "in_region_percent": 100 * float(np.mean(distance <= RADIUS)),
         "artists": n_artists / len(rows),
-        "spread": _mean(np.hypot(centred[:, 0], centred[:, 1])),
+        "spread": compute_mean(np.hypot(centred[:, 0], centred[:, 1])),
     }
 
 
@@ -330,8 +302,10 @@ def _measure_smoothness(
     figures: dict[str, float] = {}
     for name in ("tempo_bpm", "energy"):
         values = getattr(columns, name)
-        figures[name] = _mean(np.abs(np.diff(values[rows])))
-        figures[f"{name} shuffled"] = _mean(np.abs(np.diff(values[np.stack(orders)], axis=1)))
+        figures[name] = compute_mean(np.abs(np.diff(values[rows])))
+        figures[f"{name} shuffled"] = compute_mean(
+            np.abs(np.diff(values[np.stack(orders)], axis=1))
+        )
     return figures
 
 
@@ -340,9 +314,9 @@ def _compare_orders(
 ) -> dict[str, dict[str, Interval]]:
     return {
         name: {
-            "order": _interval(figures[name], draws),
-            "shuffled": _interval(figures[f"{name} shuffled"], draws),
-            "less": _interval(figures[f"{name} shuffled"] - figures[name], draws),
+            "order": compute_interval(figures[name], draws),
+            "shuffled": compute_interval(figures[f"{name} shuffled"], draws),
+            "less": compute_interval(figures[f"{name} shuffled"] - figures[name], draws),
         }
         for name in ("tempo_bpm", "energy")
     }
@@ -363,137 +337,3 @@ def _measure_coverage(
 
 def _stack(rows: Sequence[Mapping[str, float]]) -> dict[str, NDArray[np.float64]]:
     return {name: np.array([row[name] for row in rows], np.float64) for name in rows[0]}
-
-
-def _mean(values: NDArray[Any]) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean(dtype=np.float64)) if known.size else math.nan
-
-
-def _interval(values: NDArray[np.float64], draws: NDArray[np.int64]) -> Interval:
-    """Return the mean over walks where something is known, with a percentile bootstrap interval."""
-    known = ~np.isnan(values)
-    if not known.any():
-        return Interval(None, None, None)
-    sums = np.where(known, values, 0.0)[draws].sum(axis=1)
-    counts = known[draws].sum(axis=1)
-    means = sums[counts > 0] / counts[counts > 0]
-    low, high = np.percentile(means, [2.5, 97.5])
-    return Interval(float(values[known].mean()), float(low), float(high))
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogueAgreement:
-    """How estimates from audio agree with what a catalogue says of the same titles.
-
-    Parameters
-    ----------
-    n_scanned, n_matched
-        Scanned tracks, and those that the catalogue knows.
-    n_tempo, tempo_percent, tempo_octave_percent
-        Of titles with both tempos, the share whose estimate is within 4 % of the catalogue's, and that of
-        it, its half or its double.
-    n_mood, valence_error, arousal_error
-        Of titles with both moods, mean absolute differences.
-    valence_correlation, arousal_correlation
-        Pearson's; None for fewer than 3 titles or where one side is constant.
-    n_mode, mode_percent
-        Of titles with both keys' modes, the share that agree.
-    """
-
-    n_scanned: int
-    n_matched: int
-    n_tempo: int
-    tempo_percent: float | None
-    tempo_octave_percent: float | None
-    n_mood: int
-    valence_error: float | None
-    arousal_error: float | None
-    valence_correlation: float | None
-    arousal_correlation: float | None
-    n_mode: int
-    mode_percent: float | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures as JSON can hold them."""
-        return asdict(self)
-
-
-def compare_with_catalogue(
-    scanned: Iterable[Track], catalogue: Iterable[Track]
-) -> CatalogueAgreement:
-    """Compare estimates from audio with what a catalogue says of the same titles.
-
-    Parameters
-    ----------
-    scanned
-        Tracks whose figures come from audio; they are kept in memory.
-    catalogue
-        Tracks of a catalogue, read once. Titles are the same where title and artist agree but for case,
-        accents, punctuation, and what stands in brackets or behind a dash (versions, featured artists). Of
-        several the one whose duration is nearest is taken.
-    """
-    ours = list(scanned)
-    by_name: dict[tuple[str, str], list[int]] = {}
-    for i, track in enumerate(ours):
-        if track.title and track.artist:
-            by_name.setdefault(_normalise(track), []).append(i)
-    found: dict[int, tuple[float, Track]] = {}
-    for track in catalogue:
-        for i in by_name.get(_normalise(track), ()):
-            far = abs((ours[i].duration_s or math.inf) - (track.duration_s or 0.0))
-            if i not in found or far < found[i][0]:
-                found[i] = far, track
-    pairs = [(ours[i], track) for i, (_, track) in sorted(found.items())]
-    tempos = _pair(pairs, "tempo_bpm")
-    ratios = tempos[:, 0] / tempos[:, 1]
-    octaves = np.stack([np.abs(ratios * k - 1) for k in (1.0, 0.5, 2.0)])
-    valence, arousal = _pair(pairs, "valence"), _pair(pairs, "arousal")
-    modes = [(a.mode, b.mode) for a, b in pairs if a.mode is not None and b.mode is not None]
-    return CatalogueAgreement(
-        n_scanned=len(ours),
-        n_matched=len(pairs),
-        n_tempo=len(tempos),
-        tempo_percent=_share(octaves[0] <= 0.04),
-        tempo_octave_percent=_share(octaves.min(axis=0) <= 0.04),
-        n_mood=min(len(valence), len(arousal)),
-        valence_error=_or_none(_mean(np.abs(valence[:, 0] - valence[:, 1]))),
-        arousal_error=_or_none(_mean(np.abs(arousal[:, 0] - arousal[:, 1]))),
-        valence_correlation=_correlate(valence),
-        arousal_correlation=_correlate(arousal),
-        n_mode=len(modes),
-        mode_percent=_share(np.array([a == b for a, b in modes], bool)),
-    )
-
-
-def _normalise(track: Track) -> tuple[str, str]:
-    title = re.sub(r"[(\[].*?[)\]]| - .*| feat\.? .*", " ", f"{track.title} ", flags=re.IGNORECASE)
-    return _simplify(title) or _simplify(track.title), _simplify(track.artist)
-
-
-def _simplify(text: str) -> str:
-    letters = unicodedata.normalize("NFKD", text.casefold())
-    kept = "".join(c if c.isalnum() else " " for c in letters if not unicodedata.combining(c))
-    return " ".join(kept.split())
-
-
-def _pair(pairs: Sequence[tuple[Track, Track]], name: str) -> NDArray[np.float64]:
-    """Return (k, 2): a figure of both where both are known."""
-    both = [(getattr(a, name), getattr(b, name)) for a, b in pairs]
-    known = [(a, b) for a, b in both if a is not None and b is not None]
-    return np.array(known, np.float64).reshape(-1, 2)
-
-
-def _share(right: NDArray[np.bool_]) -> float | None:
-    return float(100 * right.mean()) if len(right) else None
-
-
-def _or_none(value: float) -> float | None:
-    return None if math.isnan(value) else value
-
-
-def _correlate(values: NDArray[np.float64]) -> float | None:
-    if len(values) < 3 or np.any(np.ptp(values, axis=0) == 0):
-        return None
-    centred = values - values.mean(axis=0)
-    return float(centred.prod(axis=1).sum() / np.sqrt((centred**2).sum(axis=0)).prod())
