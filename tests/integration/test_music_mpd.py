@@ -13,11 +13,14 @@ import time
 import wave
 from array import array
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from moodwalk.cli import main
 from moodwalk.errors import ConfigError, LibraryError
+from moodwalk.music.library import Library
 from moodwalk.music.player import (
     Crossfade,
     MpdPlayer,
@@ -750,3 +753,19 @@ def test_the_daemon_reads_our_xspf(player, daemon, songs):
     with daemon.connect() as client:
         client.load("list.xspf")
     assert daemon.files() == ["a.wav", "b.wav"]
+
+
+def test_the_command_line_plays_what_it_recommends(player, daemon, songs, tmp_path, monkeypatch):
+    monkeypatch.setenv("MOODWALK_HOME", str(tmp_path))
+    with Library.open() as library:
+        library.put(
+            replace(song, valence=0.8, arousal=0.5, tempo_bpm=100.0 + i)
+            for i, song in enumerate(songs)
+        )
+    address = ("--player-address", str(daemon.socket))
+    said = ["music", "recommend", "--emotion", "happy", "-n", "4", "--player", "mpd", *address]
+    assert main(said) == 0
+    assert len(daemon.files()) == 4
+    assert wait_for(daemon.status, lambda status: status["state"] == "play")
+    monkeypatch.setenv("MOODWALK_PLAYER_PASSWORD", "wrong")
+    assert main(said) == 2

@@ -210,6 +210,14 @@ def recommend(
     player_address: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Of the player, or its socket.")
     ] = "localhost:6600",
+    player_password: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            envvar="MOODWALK_PLAYER_PASSWORD",
+            help="Of the player; others see it on a command line, so rather set the variable.",
+        ),
+    ] = None,
     music_root: Annotated[
         Path | None,
         typer.Option(
@@ -256,7 +264,7 @@ def recommend(
     if player is PlayerName.MPD:
         from moodwalk.music.player import MpdPlayer
 
-        with MpdPlayer(player_address, music_root=music_root) as mpd:
+        with MpdPlayer(player_address, player_password, music_root=music_root) as mpd:
             for one in mpd.queue(choice.tracks):
                 print_note(
                     f"note: not queued: {one.track.title or one.track.location}: {one.reason}"
