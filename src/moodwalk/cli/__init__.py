@@ -23,8 +23,10 @@ from moodwalk.cli import (
     explain,
     features,
     generate,
+    live,
     music,
     predict,
+    serve,
     train,
 )
 from moodwalk.cli.output import print_error, show_warnings
@@ -59,6 +61,8 @@ COMMANDS: tuple[Callable[[typer.Typer], None], ...] = (
     explain.register,
     generate.register,
     music.register,
+    live.register,
+    serve.register,
     checkpoint.register,
 )
 """What hangs its commands on the app, in the order of ``moodwalk --help``."""
