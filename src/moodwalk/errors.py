@@ -6,8 +6,9 @@
     ├── LabelError        a label or label order makes no sense (also ValueError)
     ├── ConfigError       an option or a combination of options (also ValueError)
     ├── CheckpointError   weights that do not fit or are damaged (also ValueError)
-    ├── MediaError        a video that cannot be read           (also ValueError)
+    ├── MediaError        audio or video that cannot be read    (also ValueError)
     ├── QualityError      a walk too poor to answer from        (also ValueError)
+    ├── LibraryError      a music library, or a player, that cannot be used (also RuntimeError)
     └── WorkerError       a worker process that ended in the middle (also RuntimeError)
 
 A message says what was expected, what was found, where, and what to do, in one line. The command
@@ -19,6 +20,7 @@ __all__ = [
     "ConfigError",
     "DataFormatError",
     "LabelError",
+    "LibraryError",
     "MediaError",
     "MoodwalkError",
     "MoodwalkWarning",
@@ -53,11 +55,15 @@ class CheckpointError(MoodwalkError, ValueError):
 
 
 class MediaError(MoodwalkError, ValueError):
-    """A video that cannot be read, or that shows nobody."""
+    """Audio or video that cannot be read, or a video that shows nobody."""
 
 
 class QualityError(MoodwalkError, ValueError):
     """A walk that is too short, too broken or not a walk."""
+
+
+class LibraryError(MoodwalkError, RuntimeError):
+    """A music library that cannot be opened, read or written, or a player that does not answer."""
 
 
 class WorkerError(MoodwalkError, RuntimeError):

@@ -295,7 +295,7 @@ def test_the_command_shows_steps_figures_page_and_what_to_try(quick, story, call
     assert status == 0
     lines = err.splitlines()
     assert lines[0].startswith("Simulated walks")
-    assert [line[:4] for line in lines[1:]] == [f"{i}/7 " for i in range(1, 8)]
+    assert [line[:4] for line in lines[1:]] == [f"{i}/8 " for i in range(1, 9)]
     for model in result.models:
         assert f"{model.n_right} of 24" in said
         assert f"{model.evaluation.accuracy:.1%}" in said
@@ -331,3 +331,18 @@ def test_refusals_are_one_line_and_write_nothing(call, weights, tmp_path):
         assert err.startswith("error: ")
         assert err.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_playlist_is_for_the_sad_walk_and_says_that_it_is_made_up(story):
+    out, result, _ = story
+    assert result.gaits[result.listener].label == "sad"
+    assert len(result.music.tracks) == 6
+    assert all(track.source == "simulated" for track in result.music.tracks)
+    text = read_text(out / "index.html")
+    assert "The tracks are made up and have no sound" in text
+    assert all(track.title in text for track in result.music.tracks)
+    assert all(reason in text for reason in result.music.reasons)
+    document = json.loads((out / "demo.json").read_text())
+    assert [track["title"] for track in document["music"]["tracks"]] == [
+        track.title for track in result.music.tracks
+    ]

@@ -13,7 +13,7 @@ PACKAGE = Path(moodwalk.__file__).parent
 
 # Each room may use the rooms above it, and itself.
 LAYERS = (
-    {"errors", "emotion", "skeleton", "provenance", "threads"},
+    {"errors", "emotion", "home", "skeleton", "provenance", "threads"},
     {"engine", "recording"},
     {"gait"},
     {
@@ -32,12 +32,12 @@ LAYERS = (
     },
     {"intake"},
     {"io", "summary"},
-    {"audit", "harmonics", "scaling"},
+    {"audit", "harmonics", "music", "scaling"},
     {"models"},
     {"training"},
     {"estimator"},
     {"evaluation", "predict"},
-    {"markdown", "page", "runs", "scoring", "trust"},
+    {"listening", "markdown", "page", "runs", "scoring", "trust"},
     {"viz"},
     {"explain", "generation"},
     {"demo", "experiments"},

@@ -23,6 +23,7 @@ from moodwalk.cli import (
     explain,
     features,
     generate,
+    music,
     predict,
     train,
 )
@@ -57,6 +58,7 @@ COMMANDS: tuple[Callable[[typer.Typer], None], ...] = (
     predict.register,
     explain.register,
     generate.register,
+    music.register,
     checkpoint.register,
 )
 """What hangs its commands on the app, in the order of ``moodwalk --help``."""

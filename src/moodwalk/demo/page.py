@@ -59,6 +59,7 @@ def write_demo_page(path: str | Path, result: DemoResult) -> None:
             _show_confusion(result, trees),
             _show_confusion(result, step),
             _show_prediction(result),
+            _show_music(result),
             _show_next_steps(result),
         ],
         lead=(
@@ -278,6 +279,38 @@ def _show_prediction(result: DemoResult) -> Section:
             f"{n_agree} of these 4 walks {'is' if n_agree == 1 else 'are'} named as simulated",
             f"Probabilities for the four simulated walks at the top of this page; weights: "
             f"{result.weights}.",
+        ),
+    )
+
+
+def _show_music(result: DemoResult) -> Section:
+    music = result.music
+    mood = music.mood
+    gait, prediction = result.gaits[result.listener], result.predictions[result.listener]
+    read = (
+        "and its emotion was withheld, so that only its steps choose the music"
+        if mood.valence is None
+        else f"which the weights find {prediction.emotion}: valence {mood.valence:+.2f}, arousal {mood.arousal:+.2f}"
+    )
+    steps = "" if mood.cadence_spm is None else f" It takes {mood.cadence_spm:.0f} steps a minute."
+    return Section(
+        "Music that fits the walk",
+        [
+            f"The point of it all. This playlist is for the simulated {gait.label} walk above, {read}.{steps} It "
+            f"begins where the walk is and moves, track by track, to brighter music (`--mode lift`), in a tempo "
+            f"that keeps the step.",
+            "The tracks are made up and have no sound. `moodwalk music scan DIR` reads your own, and `moodwalk "
+            "music recommend --from PATH` chooses from them for a walk of yours.",
+        ],
+        table=Table(
+            ["track", "why it is there"],
+            [
+                [f"{number}. {track.title}", why]
+                for number, (track, why) in enumerate(
+                    zip(music.tracks, music.reasons, strict=True), 1
+                )
+            ],
+            "Valence is how pleasant, arousal how lively music or mood is, both -1 to 1.",
         ),
     )
 

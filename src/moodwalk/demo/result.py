@@ -12,6 +12,7 @@ from moodwalk.emotion import EMOTIONS
 from moodwalk.evaluation import Evaluation, compute_proportion_interval
 from moodwalk.features import FEATURES
 from moodwalk.gait import GaitSet
+from moodwalk.music.choose import Choice
 from moodwalk.predict import Prediction
 from moodwalk.walker import SIMULATED_WALKS
 
@@ -80,6 +81,10 @@ class DemoResult:
         The classic learner and the network, tested on the same folds.
     predictions
         (n) what the weights make of every walk. They have seen none of them.
+    listener
+        For which walk music was chosen.
+    music
+        What was chosen, from simulated tracks.
     weights
         Where the weights come from.
     seed
@@ -96,6 +101,8 @@ class DemoResult:
     audit_published: Audit = field(repr=False)
     models: tuple[DemoModel, DemoModel]
     predictions: tuple[Prediction, ...] = field(repr=False)
+    listener: int
+    music: Choice = field(repr=False)
     weights: str
     seed: int
     seconds: float
@@ -160,6 +167,7 @@ class DemoResult:
                     for i in self.shown
                 ],
             },
+            "music": {"for": self.gaits[self.listener].name, **self.music.to_dict()},
             "seconds": self.seconds,
         }
 

@@ -24,6 +24,9 @@ from moodwalk.features import compute_affective_features
 from moodwalk.gait import Gait, GaitSet
 from moodwalk.io.atomic import check_writable, write_whole, write_whole_text
 from moodwalk.io.emotion_gait import read_emotion_gait_parts, write_coded_emotion_gait
+from moodwalk.listening import find_mood
+from moodwalk.music.choose import choose_from
+from moodwalk.music.simulated import simulated_catalogue
 from moodwalk.predict import Predictor
 from moodwalk.walker import simulate_walks
 
@@ -136,22 +139,32 @@ def run_demo(
 
         tell.begin("Prediction")
         predictions = tuple(predictor.predict_many([_anonymise(gait) for gait in gaits]))
+        n_named = sum(g.label == p.emotion for g, p in zip(gaits, predictions, strict=True))
+        tell.end(f"{n_named} of {len(gaits)} named as simulated, by weights of real walks")
+
+        tell.begin("Music")
+        shown = _choose_shown(gaits)
+        listener = shown[EMOTIONS.index(Emotion.SAD)]
+        tracks = simulated_catalogue(seed=seed)
+        music = choose_from(tracks, find_mood([predictions[listener]]), mode="lift", n=6)
+        tell.end(f"{len(music.tracks)} of {len(tracks)} simulated tracks, in order")
+
+        tell.begin("Page")
         result = DemoResult(
             out=shlex.quote(str(folder)),
             gaits=gaits,
-            shown=_choose_shown(gaits),
+            shown=shown,
             features=features,
             audit=audit,
             audit_published=audit_published,
             models=(trees, step),
             predictions=predictions,
+            listener=listener,
+            music=music,
             weights="shipped with moodwalk" if weights is None else Path(weights).name,
             seed=seed,
             seconds=time.perf_counter() - start_s,
         )
-        tell.end(f"{result.n_named} of {len(gaits)} named as simulated, by weights of real walks")
-
-        tell.begin("Page")
         write_whole_text(
             scratch / "demo.json", json.dumps(result.to_dict(), indent=2, allow_nan=False) + "\n"
         )
@@ -178,7 +191,7 @@ STEP = _Candidate(
 class _Teller:
     """Say which step is on, without every step knowing its number."""
 
-    N_STEPS = 7
+    N_STEPS = 8
 
     def __init__(self, say: Callable[[DemoProgress], None]) -> None:
         self._say = say

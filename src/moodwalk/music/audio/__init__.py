@@ -1,0 +1,1 @@
+"""What a piece of music is, measured from its sound."""
