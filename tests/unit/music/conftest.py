@@ -10,6 +10,11 @@ from pathlib import Path
 import pytest
 
 
+def _need_extra():
+    for name in ("sqlalchemy", "alembic"):
+        pytest.importorskip(name, reason="needs the extra 'music'")
+
+
 @pytest.fixture
 def music_home(tmp_path, monkeypatch):
     """A home for moodwalk that is the test's own; it is not there yet."""
@@ -39,7 +44,7 @@ def _find_user():
 @pytest.fixture(scope="session")
 def postgresql():
     """A PostgreSQL server that listens on a socket in a folder; gives the folder."""
-    pytest.importorskip("psycopg", reason="needs the Python package psycopg")
+    pytest.importorskip("psycopg", reason="needs the package psycopg", exc_type=ImportError)
     programs, user = _find_programs(), _find_user()
     if programs is None:
         pytest.skip("needs a PostgreSQL server, such as Debian's package postgresql")
@@ -67,22 +72,27 @@ def postgresql():
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request, tmp_path, music_home):
-    """A library's address, on either kind of database; there is no library yet."""
-    pytest.importorskip("sqlalchemy", reason="needs the extra 'music'")
-    pytest.importorskip("alembic", reason="needs the extra 'music'")
-    if request.param == "sqlite":
-        return str(tmp_path / "music.db")
-    sockets = request.getfixturevalue("postgresql")
+@pytest.fixture
+def postgresql_url(postgresql, music_home):
+    """The address of an empty database on a PostgreSQL server."""
+    _need_extra()
     import psycopg
 
     with psycopg.connect(
-        host=str(sockets), user="walker", dbname="postgres", autocommit=True
+        host=str(postgresql), user="walker", dbname="postgres", autocommit=True
     ) as connection:
         connection.execute("DROP DATABASE IF EXISTS music WITH (FORCE)")
         connection.execute("CREATE DATABASE music")
-    return f"postgresql://walker:hunter2@/music?host={sockets}"
+    return f"postgresql://walker:hunter2@/music?host={postgresql}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path, music_home):
+    """A library's address, on either kind of database; there is no library yet."""
+    _need_extra()
+    if request.param == "postgresql":
+        return request.getfixturevalue("postgresql_url")
+    return str(tmp_path / "music.db")
 
 
 @pytest.fixture
@@ -97,8 +107,7 @@ def library(url):
 @pytest.fixture
 def memory(music_home):
     """An empty library in memory."""
-    pytest.importorskip("sqlalchemy", reason="needs the extra 'music'")
-    pytest.importorskip("alembic", reason="needs the extra 'music'")
+    _need_extra()
     from moodwalk.music.library import Library
 
     with Library.open("sqlite://") as opened:
@@ -108,8 +117,7 @@ def memory(music_home):
 @pytest.fixture
 def plain_user(music_home):
     """A folder of a user whom permissions bind, who the process is meanwhile: root may write anywhere."""
-    pytest.importorskip("sqlalchemy", reason="needs the extra 'music'")
-    pytest.importorskip("alembic", reason="needs the extra 'music'")
+    _need_extra()
     from moodwalk.music.library import Library
 
     with Library.open("sqlite://") as loaded:  # what is imported late may lie where only root reads
@@ -130,3 +138,13 @@ def plain_user(music_home):
         for path in (folder, *folder.rglob("*")):
             path.chmod(0o700)
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def spotify_file():
+    """Spotify's catalogue of 32,833 rows."""
+    shared = Path(__file__).resolve().parents[4] / "shared"
+    path = shared / "data" / "music" / "spotify_songs.csv"
+    if not path.exists():
+        pytest.skip(f"needs {path.relative_to(shared.parent)}, which is not part of the repository")
+    return path

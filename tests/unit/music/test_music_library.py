@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moodwalk.errors import ConfigError, LibraryError
@@ -140,6 +140,7 @@ steps = st.lists(
 
 
 def test_a_library_is_what_was_put_less_what_was_removed(memory):
+    @settings(max_examples=40)
     @given(steps)
     def check(steps):
         memory.remove([track.location for track in memory.list(None)])

@@ -71,7 +71,7 @@ def estimate_mood(
     Parameters
     ----------
     loudness_db
-        LUFS. Middle -12, width 10: in a catalogue of 28,356 tracks energy is 0.5 at -12 dB, 0.15 at -22 and
+        LUFS. Middle -12, width 10: in a catalogue of 28,352 tracks energy is 0.5 at -12 dB, 0.15 at -22 and
         0.9 at -2, and so it is here where nothing else speaks.
     onset_rate_hz
         How often something begins. Middle 2 a second, width 2.

@@ -11,6 +11,7 @@ from sqlalchemy import exc
 
 from moodwalk.errors import LibraryError
 from moodwalk.home import find_home
+from moodwalk.music.library.files import to_location
 
 __all__ = ["ENVIRONMENT", "Address", "locate"]
 
@@ -84,8 +85,7 @@ def _locate_file(path: Path, *, is_default: bool = False) -> Address:
     path = path.absolute()
     if "\0" in str(path):
         raise LibraryError("the library's path holds a null byte; expected the name of a file.")
-    place = str(path).encode("utf-8", "backslashreplace").decode()
-    return Address(place, sa.URL.create("sqlite"), path, is_default)
+    return Address(to_location(path), sa.URL.create("sqlite"), path, is_default)
 
 
 def _parse(text: str) -> Address:

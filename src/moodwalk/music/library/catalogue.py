@@ -85,19 +85,22 @@ class CatalogueReport:
 
     def describe(self) -> str:
         """Return the report in a few sentences."""
-        text = (
-            f"{self.n_rows} rows, {self.n_in_catalogue} tracks: {self.n_added} new, {self.n_updated} "
-            f"changed, {self.n_unchanged} as before."
-        )
         others = (
-            (self.n_merged, "rows merged with others of the same track"),
-            (self.n_untitled, "rows without a title left out"),
-            (self.n_unread, "rows that cannot be read left out"),
-            (self.n_without_tempo, "tracks of unknown tempo"),
-            (self.n_bad_values, "values that cannot be, taken as unknown"),
+            (self.n_merged, "row", "merged with others of the same track"),
+            (self.n_untitled, "row", "without a title left out"),
+            (self.n_unread, "row", "that cannot be read left out"),
+            (self.n_without_tempo, "track", "of unknown tempo"),
+            (self.n_bad_values, "value", "that cannot be, taken as unknown"),
         )
-        said = [f"{n} {what}" for n, what in others if n]
-        return f"{text} {', '.join(said)}." if said else text
+        said = ", ".join(f"{_number(n, what)} {of_what}" for n, what, of_what in others if n)
+        return (
+            f"{_number(self.n_rows, 'row')}, {_number(self.n_in_catalogue, 'track')}: {self.n_added} new, "
+            f"{self.n_updated} changed, {self.n_unchanged} as before. {said}{'.' * bool(said)}"
+        ).rstrip()
+
+
+def _number(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 @dataclass(slots=True)
@@ -256,7 +259,7 @@ def _note_unusable(row: Row, tally: _Tally) -> None:
         tally.note(row.line, "has no track_id; left out")
     else:
         tally.n_untitled += 1
-        tally.note(row.line, f"has no title (track_id {row.cells['track_id']!r}); left out")
+        tally.note(row.line, f"has no title (track_id {row.cells['track_id'][:40]!r}); left out")
 
 
 def _count(track: Track, tally: _Tally) -> Track:

@@ -29,7 +29,7 @@ class Row(NamedTuple):
     Parameters
     ----------
     line
-        Of the file, where the row ends; the header is line 1.
+        Of the file, where the row begins; the header is line 1.
     cells
         By our names of the columns, without blanks around them.
     problem
@@ -102,7 +102,7 @@ class CatalogueFile:
         separator = max(_SEPARATORS, key=lambda mark: _count_known(line, mark, theirs))
         with _open_text(path, encoding) as text:
             header = next(_read_csv(path, text, separator), None)
-        found = [name.strip() for name in header[1]] if header else []
+        found = [name.strip() for name in header[-1]] if header else []
         _check_header(path, found, names, separator)
         places = {ours: found.index(name) for ours, name in names.items() if name in found}
         return cls(path, encoding, separator, places, len(found))
@@ -113,14 +113,20 @@ class CatalogueFile:
         Raises
         ------
         DataFormatError
-            If the file is not text in its encoding, or has a line or a cell of absurd length.
+            If the file is not text in its encoding, or has a line or a cell of absurd length, or a quotation
+            mark that is not closed.
         """
         with _open_text(self.path, self.encoding) as text:
             rows = _read_csv(self.path, text, self.separator)
             next(rows, None)
-            for line, cells in rows:
+            for line, last, cells in rows:
                 if not cells:
                     continue
+                if len(cells) != self.n_columns and last > line:
+                    raise DataFormatError(
+                        f"{self.path}: lines {line} to {last} are read as one row of {len(cells)} cells; expected "
+                        f"{self.n_columns}, as the header has. Is a quotation mark not closed?"
+                    )
                 if len(cells) != self.n_columns:
                     problem = (
                         f"has {len(cells)} cells; expected {self.n_columns}, as the header has"
@@ -194,19 +200,21 @@ def _describe(error: UnicodeError) -> str:
 
 def _read_csv(
     path: Path, text: io.TextIOWrapper, separator: str
-) -> Generator[tuple[int, list[str]]]:
+) -> Generator[tuple[int, int, list[str]]]:
+    """Yield the first and the last line of every row, and its cells."""
     rows = csv.reader(_read_lines(path, text), delimiter=separator)
     while True:
+        line = rows.line_num + 1
         try:
             cells = next(rows, None)
         except csv.Error as error:
             raise DataFormatError(
-                f"{path}: line {rows.line_num}: {error}; expected {_EXPECTED}. Is a quotation mark not "
-                f"closed, or the file damaged?"
+                f"{path}: line {line}: {error}; expected {_EXPECTED}. Is a quotation mark not closed, or the file "
+                f"damaged?"
             ) from error
         if cells is None:
             return
-        yield rows.line_num, cells
+        yield line, rows.line_num, cells
 
 
 def _read_lines(path: Path, text: io.TextIOWrapper) -> Iterator[str]:

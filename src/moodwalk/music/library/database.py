@@ -26,6 +26,10 @@ _WRITING = "moodwalk_writing"
 _UPGRADE_KEY = 0x6D6F6F64  # of the advisory lock, under PostgreSQL, of who makes tables
 _UPGRADING = Lock()  # Alembic knows of one upgrade in a process
 _WITH_CONNECT_TIMEOUT = ("psycopg", "psycopg2")
+_NOT_SHARED = (
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY,
+)  # what a missing shared file becomes
 
 
 class Database:
@@ -269,8 +273,10 @@ def _open_sqlite(path: Path, read_only: bool, timeout_s: float) -> sqlite3.Conne
     try:
         with closing(connection.execute("SELECT 1 FROM sqlite_master")) as cursor:
             cursor.fetchone()
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
         connection.close()
+        if error.sqlite_errorcode & 0xFF not in _NOT_SHARED:
+            raise
         # Where nothing may be written, the file beside it that readers and writers share cannot be made. With
         # no changes outside the file itself, it can be read without.
         beside = path.with_name(path.name + "-wal")

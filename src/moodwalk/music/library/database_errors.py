@@ -13,14 +13,14 @@ __all__ = ["explain_errors", "explain_opening"]
 _LONGEST = 300
 
 _SQLITE = (
-    ("locked", "is locked by another program. Try again when that has finished"),
-    ("not a database", "is no database; expected one that moodwalk made. Choose another file"),
-    ("malformed", "is damaged. Put a copy back, or move it away and scan again"),
-    ("disk i/o error", "cannot be read or written: the disk reports an error"),
-    ("readonly", "may not be written. Make the file and its folder writable, or choose another"),
-    ("read-only", "may not be written. Make the file and its folder writable, or choose another"),
+    ("locked", "is locked by another program. Try again when that has finished."),
+    ("not a database", "is no database; expected one that moodwalk made. Choose another file."),
+    ("malformed", "is damaged. Put a copy back, or move it away and scan again."),
+    ("disk i/o error", "cannot be read or written: the disk reports an error."),
+    ("readonly", "may not be written. Make the file and its folder writable, or choose another."),
+    ("read-only", "may not be written. Make the file and its folder writable, or choose another."),
     ("unable to open", "cannot be opened. Is its folder there, and may you write in it?"),
-    ("full", "cannot be written: the disk is full"),
+    ("full", "cannot be written: the disk is full."),
 )
 """What SQLite says, and what that means here."""
 
@@ -85,7 +85,7 @@ def _describe(address: Address, error: exc.SQLAlchemyError) -> str:
     if address.is_sqlite:
         for sign, meaning in _SQLITE:
             if sign in said.lower():
-                return f"{address.place} {meaning}."
+                return f"{address.place} {meaning}"
     for secret in address.secrets:
         said = said.replace(secret, "***")
     said = " ".join(said.split())[:_LONGEST].rstrip(".")
