@@ -1,11 +1,9 @@
 """``moodwalk live``: a walk read while it happens."""
 
-import json
-import math
 import signal
 import sys
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -15,7 +13,7 @@ import typer
 
 from moodwalk.cli.data import Json
 from moodwalk.cli.music import LibraryUrl, Mode, PlayerName
-from moodwalk.cli.output import print_line, print_note
+from moodwalk.cli.output import print_json_line, print_line, print_note
 from moodwalk.cli.reading import PoseModel
 from moodwalk.errors import ConfigError
 
@@ -221,7 +219,7 @@ def _watch(
             now = None if band is None else band.now
             notes.last = describe(answer)
             if as_json:
-                _print_json_line(
+                print_json_line(
                     {**answer.to_dict(), "music": None if now is None else now.to_dict()}
                 )
             elif notes.screen is None:
@@ -232,18 +230,3 @@ def _watch(
                 notes.screen.show(answer, now)
         if notes.screen is not None:
             notes.screen.draw_in_time(looked=shot.picture is not None)
-
-
-def _print_json_line(document: Mapping[str, object]) -> None:
-    """Print a document in one line, at once; numbers that JSON lacks become null."""
-    print(json.dumps(_replace_nan(document), allow_nan=False), flush=True)
-
-
-def _replace_nan(value: object) -> object:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _replace_nan(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_replace_nan(item) for item in value]
-    return value

@@ -22,6 +22,7 @@ __all__ = [
     "open_progress",
     "print_error",
     "print_json",
+    "print_json_line",
     "print_line",
     "print_note",
     "print_table",
@@ -35,6 +36,11 @@ PIPED_WIDTH = 160
 def print_json(document: Mapping[str, object]) -> None:
     """Print one JSON document on standard output; numbers that JSON lacks become null."""
     print(json.dumps(_replace_nan(document), indent=2, allow_nan=False))
+
+
+def print_json_line(document: Mapping[str, object]) -> None:
+    """Print one JSON document in one line, at once, as a stream of them wants it."""
+    print(json.dumps(_replace_nan(document), allow_nan=False), flush=True)
 
 
 def print_line(text: str) -> None:

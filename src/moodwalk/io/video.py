@@ -13,17 +13,16 @@ from moodwalk.io.opening import open_checked
 from moodwalk.pose.finder import PoseFinder
 from moodwalk.pose.frames import LONGEST_SIDE, VideoFrames
 from moodwalk.pose.landmarks import LANDMARKS
+from moodwalk.pose.motion import find_longest_s, find_whole_frames, recover_motion
 from moodwalk.pose.people import (
     LEAST_SEEN_S,
     Person,
     choose_walker,
-    find_whole,
     measure_person,
 )
-from moodwalk.pose.sides import find_swapped_legs, swap_legs
-from moodwalk.pose.smoothing import CUTOFF_HZ, MAX_GAP_S, measure_jitter, resample, smooth
+from moodwalk.pose.smoothing import CUTOFF_HZ, MAX_GAP_S, measure_jitter
 from moodwalk.pose.tracking import PersonTracker, Track
-from moodwalk.pose.travel import FIELD_OF_VIEW_DEG, compute_travel
+from moodwalk.pose.travel import FIELD_OF_VIEW_DEG
 from moodwalk.recording import Finding, Recording
 
 __all__ = ["begins_video", "read_video"]
@@ -34,7 +33,6 @@ _EXPECTED = "a video (MP4, MOV, AVI, WebM or MKV)"
 _MP4_PARTS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 _MIN_SIDE = 64
 _STEADY = 0.1  # share of the usual interval that intervals of a constant frame rate may vary by
-_LEAST_RUN_S = 0.3  # a shorter piece at either end, apart from the rest, is cut off
 
 
 def begins_video(start: bytes) -> bool:
@@ -193,31 +191,26 @@ class _Walk(NamedTuple):
 
 
 def _make_walk(track: Track, size: tuple[int, int], rate: _Rate) -> _Walk:
-    """Put the landmarks of a person at equal intervals, smooth them and let them travel."""
-    whole = find_whole(track, size)
-    kept = _trim(np.flatnonzero(whole), np.array(track.times_s))
-    times = np.array(track.times_s)[kept]
-    n_frames = 1 + round((times[-1] - times[0]) * rate.fps)
-    parts = [track.world[kept], track.pixels[kept], track.visibility[kept][:, :, None]]
-    seen = np.concatenate(parts, axis=2)
-    swapped = find_swapped_legs(track.pixels[kept])
-    even = resample(swap_legs(seen, swapped), times, rate.fps, n_frames)
-    world, pixels, visibility = even[..., :3], even[..., 3:5], even[..., 5]
-    smoothed = smooth(world, rate.fps)
-    root = smooth(compute_travel(pixels, world, visibility, size, rate.fps), rate.fps)
-    root = root - root[0]
-    positions = smoothed + root[:, None]
-    n_missing = int(np.isnan(world[:, 0, 0]).sum())
+    """Recover the motion of a person, and tell how."""
+    kept = find_whole_frames(track, size)
+    if not len(kept):
+        raise MediaError(
+            f"shows the whole body for {find_longest_s(track, size):.2f} s at a time; expected a second "
+            f"or more."
+        )
+    motion = recover_motion(track, kept, size, rate.fps)
+    n_frames = len(motion.positions)
+    n_missing = int(np.isnan(motion.world[:, 0, 0]).sum())
     n_bridged = max(0, n_frames - n_missing - len(kept))
-    jitter_mm = 1000 * measure_jitter(world, smoothed)
+    jitter_mm = 1000 * measure_jitter(motion.world, motion.smoothed)
     is_smoothed = rate.fps > 2 * CUTOFF_HZ
-    passed = root[~np.isnan(root).any(axis=1)]
+    passed = motion.root[~np.isnan(motion.root).any(axis=1)]
     across, along = (float(passed[-1, axis] - passed[0, axis]) for axis in (0, 2))
     duration_s = n_frames / rate.fps
     findings = (
         Finding(
             "span",
-            f"{times[0]:.2f} to {times[-1]:.2f} s",
+            f"{motion.start_s:.2f} to {motion.end_s:.2f} s",
             1.0,
             "first and last frame that show the whole body",
         ),
@@ -229,7 +222,7 @@ def _make_walk(track: Track, size: tuple[int, int], rate: _Rate) -> _Walk:
         ),
         Finding(
             "legs",
-            f"left and right exchanged in {int(swapped.sum())} frames",
+            f"left and right exchanged in {int(motion.swapped.sum())} frames",
             0.8,
             "the model took one for the other; the legs move more smoothly so",
         ),
@@ -254,20 +247,7 @@ def _make_walk(track: Track, size: tuple[int, int], rate: _Rate) -> _Walk:
             f"place and size of the body in the picture; camera at rest, {FIELD_OF_VIEW_DEG:g} degrees",
         ),
     )
-    return _Walk(positions, np.nan_to_num(visibility), rate, findings)
-
-
-def _trim(places: NDArray[np.intp], times_s: FloatArray) -> NDArray[np.intp]:
-    """Return the places of frames without short pieces at both ends that stand apart."""
-    runs = np.split(places, np.flatnonzero(np.diff(times_s[places]) > MAX_GAP_S) + 1)
-    spans = [float(times_s[run[-1]] - times_s[run[0]]) for run in runs]
-    long = [place for place, span in enumerate(spans) if span >= _LEAST_RUN_S]
-    if not long:
-        longest = int(np.argmax(spans))
-        raise MediaError(
-            f"shows the whole body for {spans[longest]:.2f} s at a time; expected a second or more."
-        )
-    return np.concatenate(runs[long[0] : long[-1] + 1])
+    return _Walk(motion.positions, motion.visibility, rate, findings)
 
 
 def _tell_frames(frames: VideoFrames, n_looked: int, rate: _Rate) -> list[Finding]:

@@ -6,22 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodwalk.pose.landmarks import LANDMARKS
-from moodwalk.pose.people import find_whole
-from moodwalk.pose.sides import find_swapped_legs, swap_legs
-from moodwalk.pose.smoothing import MAX_GAP_S, resample, smooth
+from moodwalk.pose.motion import find_whole_frames, recover_motion
+from moodwalk.pose.smoothing import MAX_GAP_S
 from moodwalk.pose.tracking import Track
-from moodwalk.pose.travel import compute_travel
 from moodwalk.recording import Recording
 
-__all__ = ["LEAST_FPS", "LEAST_RUN_S", "Sight", "find_rate", "record_person"]
+__all__ = ["LEAST_FPS", "Sight", "find_rate", "record_person"]
 
 FloatArray = NDArray[np.float64]
 
 LEAST_FPS = 1 / MAX_GAP_S
 """With fewer pictures a second there is a gap between every two."""
-
-LEAST_RUN_S = 0.3
-"""A shorter piece at either end, apart from the rest, is left out, as it is of a video file."""
 
 _STEADY = 0.1  # share of the usual interval that intervals may differ from it
 
@@ -77,32 +72,19 @@ def record_person(track: Track, size: tuple[int, int], fps: float) -> Recording 
     Returns
     -------
     Recording or None
-        None where the whole body is never seen for `LEAST_RUN_S` at a time.
+        None where the whole body is never seen for long enough at a time.
     """
-    whole = np.flatnonzero(find_whole(track, size))
-    times = np.array(track.times_s)
-    runs = np.split(whole, np.flatnonzero(np.diff(times[whole]) > MAX_GAP_S) + 1)
-    long = [
-        i
-        for i, run in enumerate(runs)
-        if len(run) and times[run[-1]] - times[run[0]] >= LEAST_RUN_S
-    ]
-    if not long:
+    kept = find_whole_frames(track, size)
+    if not len(kept):
         return None
-    kept = np.concatenate(runs[long[0] : long[-1] + 1])
-    times, pixels = times[kept], track.pixels[kept]
-    n_frames = 1 + round((times[-1] - times[0]) * fps)
-    seen = np.concatenate([track.world[kept], pixels, track.visibility[kept][:, :, None]], axis=2)
-    even = resample(swap_legs(seen, find_swapped_legs(pixels)), times, fps, n_frames)
-    world, pixels, visibility = even[..., :3], even[..., 3:5], even[..., 5]
-    root = smooth(compute_travel(pixels, world, visibility, size, fps), fps)
+    motion = recover_motion(track, kept, size, fps)
     return Recording(
-        smooth(world, fps) + (root - root[0])[:, None],
+        motion.positions,
         LANDMARKS,
         fps,
         "video",
         unit_m=1.0,
         up="+y",
-        confidence=np.nan_to_num(visibility),
+        confidence=motion.visibility,
         source="live",
     )
