@@ -40,7 +40,7 @@ LAYERS = (
     {"listening", "markdown", "page", "runs", "scoring", "trust"},
     {"live", "viz"},
     {"explain", "generation"},
-    {"demo", "experiments", "web"},
+    {"demo", "experiments"},
     {"server"},
     {"cli"},
     {"__main__"},
