@@ -162,3 +162,12 @@ def test_a_folder_without_music(call, tmp_path):
     (tmp_path / "notes.txt").write_text("no music")
     status, out, err = call("music", "scan", tmp_path)
     assert (status, "0 files" in out) == (0, True) or (status == 2 and "no music" in err.lower())
+
+
+def test_a_folder_without_audio_is_said(call, tmp_path):
+    (tmp_path / "notes.txt").write_text("no music")
+    status, out, err = call("music", "scan", tmp_path)
+    assert status == 0
+    assert out.startswith("0 files")
+    assert err.startswith("note: no audio was found")
+    assert err.count("\n") == 1

@@ -98,6 +98,11 @@ def scan(
         print_note(f"note: {reason}" if str(path) in reason else f"note: {path}: {reason}")
     if (more := len(report.failures) - N_FAILURES_SHOWN) > 0:
         print_note(f"note: {more} more files with a problem; --json lists them all")
+    if not report.n_found:
+        print_note(
+            "note: no audio was found; expected files that end in .mp3, .flac, .ogg, .opus, .m4a or .wav. "
+            "Is it the right folder?"
+        )
     print_line(
         f"{report.n_found} files: {report.n_new} new, {report.n_changed} changed, "
         f"{report.n_unchanged} as before, {report.n_gone} gone, {len(report.failures)} with a problem. "

@@ -3,13 +3,12 @@
 A linear contextual bandit, LinUCB [1]_ as `mabwiser` has it, says what reward a track will bring. Its
 context is what the track is, what the cadence makes of its tempo, and the emotion: each figure has a
 weight that holds for all emotions and a smaller departure from it for each, so that little feedback is
-enough. Artists and single tracks have effects of their own, drawn to zero as long as there is little
-feedback on them; the events of an artist hang together, so the bandit is fitted to what remains of them
-when that is taken off (generalised least squares).
+enough. What the bandit does not explain goes to the artists and to the single tracks, drawn to zero as
+long as there is little feedback on them.
 
-How strong a listener's taste is, is not known before. So every listener's feedback decides between several
-strengths by their marginal likelihood, and against having no taste at all: feedback that says nothing
-gets no say.
+How far figures, artists and tracks may count is fixed, and was chosen with simulated listeners
+(docs/music-learning.md). How far all of it is trusted is found out: each half of the feedback foretells the
+other, and where that does not come true, as with feedback that says nothing, it gets little say.
 
 A learner never chooses. `moodwalk.music.recommend` adds what it says, bounded, to how well tracks fit.
 
@@ -50,19 +49,24 @@ _SKIP_SOMEWHERE = -0.5
 Floats = NDArray[np.float64]
 
 _N_FIGURES = 7
+_IS_LEVEL = np.tile(np.arange(_N_FIGURES + 1) == 0, len(EMOTIONS) + 1)
 _MOST_SPREADS = 3.0
 _LIBRARY_SAMPLE = 2**15
 
-# Standard deviations that effects may have, as shares of what feedback varies by for no known reason.
-_TASTES = (0.0, 0.1, 0.2, 0.4)
-_OF_ARTIST = (0.0, 0.15, 0.6)
-_OF_TRACK = (0.0, 0.3, 1.0)
+# How far effects lie from 0: standard deviations, as shares of what rewards vary by for no known reason.
+_LEVEL = 2.0
+_OF_FIGURE = 0.2
 _OF_EMOTION = 0.5
 """Of a weight's departure from the one for all emotions, as a share of that."""
-_LEVEL = 2.0
-_NO_TASTE = 0.5
-"""How probable it is beforehand that a listener has no taste."""
-_PRIOR_EVENTS, _PRIOR_VARIANCE = 4.0, 0.3
+_OF_ARTIST = 0.4
+_OF_TRACK = 0.4
+
+_NOISE = 0.55
+"""What rewards vary by for no known reason."""
+
+_N_TURNS = 5
+_TRUST_PRIOR = 1.0
+"""Forecasts whose squares sum to this count for half-trust beside those that were checked."""
 
 _REWARD_SCALE = 0.12
 """This much more reward than the median of the candidates makes a score of 0.76."""
@@ -148,10 +152,10 @@ class TasteLearner:
         return len(self._events)
 
     @property
-    def certainty(self) -> float:
-        """How probable it is that the listener has a taste at all, 0 to 1, by what feedback says."""
+    def trust(self) -> float:
+        """How far what it foretells comes true, 0 to 1; 0 without feedback."""
         taste = self._fit()
-        return taste.certainty if taste else 0.0
+        return taste.trust if taste else 0.0
 
     def update(self, feedback: Iterable[Feedback]) -> None:
         """Learn from more feedback.
@@ -202,14 +206,14 @@ class TasteLearner:
             known = rows >= 0
             if taste is not None and known.any():
                 cadence = target.cadence_spm or math.nan
-                scores[known] = taste.score(rows[known], code, cadence)
+                scores[known] = taste.score(rows[known], code, cadence, self._exploration)
             return scores
 
         return say
 
     def _fit(self) -> "_Taste | None":
         if self._fitted is None and self._events:
-            self._fitted = _fit(self._figures, self._events, self._exploration, self._seed)
+            self._fitted = _Taste(self._figures, self._events, self._seed)
         return self._fitted
 
 
@@ -260,174 +264,114 @@ def _read_values(columns: TrackColumns, rows: NDArray[np.int64]) -> Floats:
 
 
 def _expand(figures: Floats, emotions: NDArray[np.int64], *, level: float) -> Floats:
-    """Return (k, 40) contexts: a level and the figures for all emotions, then again for each of the four."""
+    """Return (k, 40) contexts: a level and the figures for all emotions, then again for each of the four.
+
+    The bandit draws all weights to 0 alike; contexts are stretched by how far their weights may lie from it.
+    """
     plain = np.column_stack([np.full(len(figures), level), figures])
     own = (emotions[:, None] == np.arange(len(EMOTIONS)))[:, :, None] * plain[:, None, :]
-    return np.column_stack([plain, own.reshape(len(figures), -1)])
+    contexts = np.column_stack([plain, own.reshape(len(figures), -1)])
+    spread = np.array([_LEVEL] + [_OF_FIGURE] * _N_FIGURES)
+    return contexts * np.concatenate([spread, np.tile(spread * _OF_EMOTION, len(EMOTIONS))])
 
 
-def _scale(taste: float) -> Floats:
-    """Return (40,): how far each weight may lie from 0."""
-    plain = np.array([_LEVEL] + [taste] * _N_FIGURES)
-    return np.concatenate([plain, np.tile(plain * _OF_EMOTION, len(EMOTIONS))])
+class _Heard(NamedTuple):
+    """Events in arrays: (n, 40) contexts and (n,) rewards, artists and rows."""
 
-
-class _Whitening:
-    """Takes off what events of a group have in common.
-
-    Their covariance is 1 and besides `variance` times u u'; applied to events it becomes 1. Events lie in
-    order of their groups, which start at `starts`.
-    """
-
-    def __init__(self, starts: NDArray[np.int64], u: Floats, variance: Floats) -> None:
-        self.starts, self.u = starts, u
-        self.group = np.zeros(len(u), np.int64)
-        self.group[starts[1:]] = 1
-        self.group = np.cumsum(self.group)
-        size = np.add.reduceat(u**2, starts)
-        self.share = (1 - 1 / np.sqrt(1 + variance * size)) / size
-        self.log_det = float(np.log1p(variance * size).sum())
-
-    def apply(self, values: Floats) -> Floats:
-        """Of (n, m) values."""
-        sums = np.add.reduceat(self.u[:, None] * values, self.starts)
-        return values - self.u[:, None] * (self.share[:, None] * sums)[self.group]
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class _Taste:
-    """What was learned.
-
-    Parameters
-    ----------
-    figures
-        Of the library.
-    known, hopeful
-        Bandits: what a track is expected to bring, and that with what not knowing allows.
-    scale
-        (40,) of their contexts.
-    tracks, of_track, artists, of_artist
-        Rows and artists that there is feedback on, ascending, and their effects.
-    certainty
-        How probable it is that there is a taste.
-    exploration
-        The share of a score that not knowing may have.
-    """
-
-    figures: _Figures
-    known: Any
-    hopeful: Any
-    scale: Floats
-    tracks: NDArray[np.int64]
-    of_track: Floats
+    contexts: Floats
+    rewards: Floats
     artists: NDArray[np.int64]
-    of_artist: Floats
-    certainty: float
-    exploration: float
+    rows: NDArray[np.int64]
 
-    def score(self, rows: NDArray[np.int64], emotion: int, cadence_spm: float) -> Floats:
+    def take(self, which: Any) -> "_Heard":
+        contexts, rewards, artists, rows = self
+        return _Heard(contexts[which], rewards[which], artists[which], rows[which])
+
+
+class _Effects:
+    """What artists, or tracks, have of their own: their mean of `rest`, drawn to 0 where there is little.
+
+    -1 is nobody's name.
+    """
+
+    def __init__(self, names: NDArray[np.int64], rest: Floats, spread: float) -> None:
+        self.names, inverse, n = np.unique(names, return_inverse=True, return_counts=True)
+        means = np.bincount(inverse, rest, len(self.names)) / (n + 1 / spread**2)
+        self.values = np.where(self.names >= 0, means, 0.0)
+
+    def of(self, names: NDArray[np.int64]) -> Floats:
+        place = np.minimum(np.searchsorted(self.names, names), len(self.names) - 1)
+        return np.where(self.names[place] == names, self.values[place], 0.0)
+
+
+class _Forecast:
+    """What reward tracks are expected to bring: by a bandit, and by effects of artists and tracks."""
+
+    def __init__(self, heard: _Heard, seed: int) -> None:
+        rewards, of_track = heard.rewards, np.zeros(len(heard.rows))
+        self.rest = rewards
+        # In turns, each is fitted to what the others leave over; that comes to fitting all at once.
+        for _ in range(_N_TURNS):
+            self.bandit = _train(heard.contexts, self.rest, seed, alpha=0.0)
+            left = rewards - _ask(self.bandit, heard.contexts)
+            self.artists = _Effects(heard.artists, left - of_track, _OF_ARTIST)
+            of_artist = self.artists.of(heard.artists)
+            self.tracks = _Effects(heard.rows, left - of_artist, _OF_TRACK)
+            of_track = self.tracks.of(heard.rows)
+            self.rest = rewards - of_artist - of_track
+
+    def ask(self, contexts: Floats, artists: NDArray[np.int64], rows: NDArray[np.int64]) -> Floats:
+        return _ask(self.bandit, contexts) + self.artists.of(artists) + self.tracks.of(rows)
+
+
+def _find_trust(heard: _Heard, seed: int) -> float:
+    """Return by how much forecasts have to be multiplied to come true, 0 to 1.
+
+    Every second event is foretold from the others, and the other way round.
+    """
+    even = np.arange(len(heard.rows)) % 2 == 0
+    agreed, said = 0.5 * _TRUST_PRIOR, _TRUST_PRIOR
+    for half in (even, ~even) if len(even) > 1 else ():
+        forecast, other = _Forecast(heard.take(half), seed), heard.take(~half)
+        plain = np.where(_IS_LEVEL, 0.0, other.contexts)
+        level = _ask(forecast.bandit, other.contexts - plain)
+        foretold = forecast.ask(plain, other.artists, other.rows)
+        foretold -= foretold.mean()
+        agreed += foretold @ (other.rewards - level)
+        said += foretold @ foretold
+    return min(max(float(agreed / said), 0.0), 1.0)
+
+
+class _Taste:
+    """What was learned: a forecast, how far it is trusted, and a bandit that hopes where it does not know."""
+
+    def __init__(self, figures: _Figures, events: Sequence[_Event], seed: int) -> None:
+        rows, rewards, emotions, cadences = map(np.array, zip(*events, strict=True))
+        contexts = _expand(figures.describe(rows, cadences), emotions, level=1.0)
+        heard = _Heard(contexts, rewards, figures.columns.artist[rows].astype(np.int64), rows)
+        self.figures = figures
+        self.forecast = _Forecast(heard, seed)
+        # Of no rewards, what a hopeful bandit expects is what not knowing allows.
+        self.hopeful = _train(contexts, np.zeros(len(rows)), seed, alpha=_NOISE)
+        self.trust = _find_trust(heard, seed)
+
+    def score(
+        self, rows: NDArray[np.int64], emotion: int, cadence_spm: float, exploration: float
+    ) -> Floats:
         figures = self.figures.describe(rows, cadence_spm)
-        contexts = _expand(figures, np.full(len(rows), emotion), level=0.0) * self.scale
-        expected = _ask(self.known, contexts)
-        hope = np.maximum(_ask(self.hopeful, contexts) - expected, 0)
-        expected += _look_up(self.tracks, self.of_track, rows)
-        expected += _look_up(self.artists, self.of_artist, self.figures.columns.artist[rows])
+        contexts = _expand(figures, np.full(len(rows), emotion), level=0.0)
+        hope = _ask(self.hopeful, contexts)
+        artists = self.figures.columns.artist[rows].astype(np.int64)
+        expected = self.forecast.ask(contexts, artists, rows)
         # Beside the others that fit, not beside all music: then a taste for bright music has a say also
         # among sad tracks.
         expected -= np.median(expected)
-        scores = (1 - self.exploration) * self.certainty * np.tanh(expected / _REWARD_SCALE)
-        return scores + self.exploration * np.tanh(hope / _REWARD_SCALE)
+        score = (1 - exploration) * np.tanh(self.trust * expected / _REWARD_SCALE)
+        return score + exploration * np.tanh(hope / _REWARD_SCALE)
 
 
-def _look_up(names: NDArray[np.int64], values: Floats, wanted: NDArray[Any]) -> Floats:
-    place = np.minimum(np.searchsorted(names, wanted), len(names) - 1)
-    return np.where(names[place] == wanted, values[place], 0.0)
-
-
-class _Strength(NamedTuple):
-    """How strong a taste is taken to be, in standard deviations as shares of the noise's."""
-
-    taste: float
-    artist: float
-    track: float
-
-
-def _fit(figures: _Figures, events: Sequence[_Event], exploration: float, seed: int) -> _Taste:
-    artists = figures.columns.artist
-    events = sorted(events, key=lambda event: (int(artists[event.row]), event.row))
-    rows = np.array([event.row for event in events])
-    emotions = np.array([event.emotion for event in events])
-    rewards = np.array([[event.reward] for event in events])
-    described = figures.describe(rows, np.array([event.cadence_spm for event in events]))
-    contexts = _expand(described, emotions, level=1.0)
-    tracks, artist_of = _find_starts(rows), artists[rows].astype(np.int64)
-    names = _find_starts(artist_of)
-
-    def whiten(strength: _Strength) -> tuple[_Whitening, _Whitening]:
-        each = _Whitening(tracks, np.ones(len(rows)), np.full(len(tracks), strength.track**2))
-        u = each.apply(np.ones((len(rows), 1)))[:, 0]
-        variance = np.where(artist_of[names] >= 0, strength.artist**2, 0.0)
-        return each, _Whitening(names, u, variance)
-
-    best, certainty, noise = _weigh(np.column_stack([contexts, rewards]), whiten)
-    by_track, by_artist = whiten(best)
-    scale = _scale(best.taste)
-
-    def take_off(values: Floats) -> Floats:
-        return by_artist.apply(by_track.apply(values))
-
-    known, hopeful = _train(take_off(contexts * scale), take_off(rewards)[:, 0], noise, seed)
-    rest = rewards - _ask(known, contexts * scale)[:, None]
-    rest = by_track.apply(by_artist.apply(take_off(rest)))[:, 0]
-    return _Taste(
-        figures,
-        known,
-        hopeful,
-        scale,
-        rows[tracks],
-        best.track**2 * np.add.reduceat(rest, tracks),
-        artist_of[names],
-        np.where(artist_of[names] >= 0, best.artist**2 * np.add.reduceat(rest, names), 0.0),
-        certainty,
-        exploration,
-    )
-
-
-def _find_starts(groups: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.flatnonzero(np.diff(groups, prepend=groups[0] - 1))
-
-
-def _weigh(values: Floats, whiten: Any) -> tuple[_Strength, float, float]:
-    """Find the strength that events speak for most.
-
-    Returns it, the probability that there is any taste, and the noise's standard deviation.
-    """
-    n = len(values)
-    found: dict[_Strength, tuple[float, float]] = {}
-    for artist in _OF_ARTIST:
-        for track in _OF_TRACK:
-            each, all_of = whiten(_Strength(0, artist, track))
-            plain = all_of.apply(each.apply(values))
-            gram = plain.T @ plain
-            for taste in _TASTES:
-                scale = _scale(taste)
-                matrix = np.eye(len(scale)) + scale[:, None] * gram[:-1, :-1] * scale
-                right = scale * gram[:-1, -1]
-                left_over = gram[-1, -1] - right @ np.linalg.solve(matrix, right)
-                weight = _PRIOR_EVENTS * _PRIOR_VARIANCE + max(left_over, 0.0)
-                log_det = np.linalg.slogdet(matrix)[1] + each.log_det + all_of.log_det
-                evidence = -0.5 * (log_det + (_PRIOR_EVENTS + n) * math.log(weight))
-                noise = math.sqrt(weight / (_PRIOR_EVENTS + n))
-                found[_Strength(taste, artist, track)] = float(evidence), noise
-    none, _ = found.pop(_Strength(0.0, 0.0, 0.0))
-    best = max(found, key=lambda strength: found[strength][0])
-    some = np.logaddexp.reduce([evidence for evidence, _ in found.values()]) - math.log(len(found))
-    odds = float(none - some) + math.log(_NO_TASTE / (1 - _NO_TASTE))
-    return best, 1 / (1 + math.exp(min(odds, 700.0))), found[best][1]
-
-
-def _train(contexts: Floats, rewards: Floats, noise: float, seed: int) -> tuple[Any, Any]:
-    """Return the bandits that `_Taste` keeps: one arm, to play a track, whose contexts are the tracks."""
+def _train(contexts: Floats, rewards: Floats, seed: int, *, alpha: float) -> Any:
+    """Return a bandit with one arm, to play a track, whose contexts are the tracks."""
     try:
         from mabwiser.mab import MAB, LearningPolicy  # pyright: ignore[reportMissingTypeStubs]
     except ImportError as error:
@@ -436,12 +380,9 @@ def _train(contexts: Floats, rewards: Floats, noise: float, seed: int) -> tuple[
             "pip install 'moodwalk[music]'."
         ) from error
     arm = "play"
-    bandits: list[Any] = []
-    for policy in (LearningPolicy.LinGreedy(epsilon=0), LearningPolicy.LinUCB(alpha=noise)):
-        bandit: Any = MAB([arm], policy, seed=seed)
-        bandit.fit(np.full(len(rewards), arm), rewards, contexts)
-        bandits.append(bandit)
-    return bandits[0], bandits[1]
+    bandit: Any = MAB([arm], LearningPolicy.LinUCB(alpha=alpha), seed=seed)
+    bandit.fit(np.full(len(rewards), arm), rewards, contexts)
+    return bandit
 
 
 def _ask(bandit: Any, contexts: Floats) -> Floats:

@@ -24,7 +24,7 @@ from moodwalk.emotion import EMOTIONS, Emotion
 from moodwalk.music.learning import EXPLORATION, TasteLearner
 from moodwalk.music.library import Feedback
 from moodwalk.music.modes import Mode
-from moodwalk.music.recommend import Playlist, recommend
+from moodwalk.music.recommend import Playlist, Prefer, recommend
 from moodwalk.music.target import RADIUS, Mood, Target
 from moodwalk.music.track import TrackColumns
 
@@ -116,6 +116,22 @@ class SimulatedListener:
         odds = self.readiness + _MOOD * off - self.liking[EMOTIONS.index(emotion), rows]
         return 1 / (1 + np.exp(-odds))
 
+    def prefer(self, emotion: Emotion) -> Prefer:
+        """Return what `recommend` would be told by a learner that knew all that the listener likes.
+
+        Parameters
+        ----------
+        emotion
+            Of the listener.
+        """
+        liking = self.liking[EMOTIONS.index(emotion)]
+
+        def say(ids: NDArray[np.int64], _: Target) -> Floats:
+            liked = liking[np.searchsorted(self.columns.id, ids)].astype(np.float64)
+            return np.tanh(liked - np.median(liked))
+
+        return say
+
 
 def draw_listener(
     columns: TrackColumns, taste: TasteName, seed: int, *, strength: float = _STRENGTH
@@ -199,6 +215,7 @@ def simulate_sessions(
     telling: Telling = "truth",
     stop_after: int | None = None,
     exploration: float = EXPLORATION,
+    all_known: bool = False,
 ) -> Sessions:
     """Let a listener listen.
 
@@ -215,6 +232,8 @@ def simulate_sessions(
         After so many sessions there is no more feedback.
     exploration
         Of the learner.
+    all_known
+        Choose by what the listener really likes instead, which bounds what a learner could do.
     """
     columns = listener.columns
     learner = TasteLearner(columns, seed=listener.seed, exploration=exploration)
@@ -226,8 +245,8 @@ def simulate_sessions(
         seed = int(rng.integers(2**31))
         static = recommend(columns, mood, mode=mode, n=N_TRACKS, recent=recent, seed=seed)
         chosen = static
-        if learner.n_events:
-            prefer = learner.prefer(emotion)
+        if all_known or learner.n_events:
+            prefer = (listener if all_known else learner).prefer(emotion)
             chosen = recommend(
                 columns, mood, mode=mode, n=N_TRACKS, recent=recent, seed=seed, prefer=prefer
             )
@@ -241,7 +260,7 @@ def simulate_sessions(
         found.n_outside.append(_count_outside(columns, chosen))
         found.n_outside_static.append(_count_outside(columns, static))
         recent = (recent + columns.id[rows].tolist())[-_N_RECENT:]
-        if telling == "nothing" or (stop_after is not None and number >= stop_after):
+        if all_known or telling == "nothing" or (stop_after is not None and number >= stop_after):
             continue
         if telling == "noise":
             skipped, chance = reports[0, : len(rows)] < 0.5, reports[1, : len(rows)]
