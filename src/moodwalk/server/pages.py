@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -43,11 +44,8 @@ def mount_web_app(app: FastAPI, settings: ServerSettings, routers: Sequence[APIR
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     if settings.run_folder is not None:  # what is uploaded there goes with the server, too
         os.environ["GRADIO_TEMP_DIR"] = str(settings.run_folder / "web")
-    import gradio
-
-    import moodwalk.web  # pyright: ignore[reportMissingImports]
-
-    web: Any = moodwalk.web
+    gradio: Any = import_module("gradio")
+    web: Any = import_module("moodwalk.web")
     gradio.mount_gradio_app(
         app,
         web.make_web_app(),
